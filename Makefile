@@ -1,0 +1,25 @@
+# Two commands are all a newcomer needs: `make run` and `make test`.
+.PHONY: run test check fetch
+
+CARGO ?= cargo
+DEMO_ARGS ?=
+
+# A server, eight agents and a shop on this machine; a broken release undoes itself. Ctrl-C stops it.
+run: fetch
+	@$(CARGO) build --locked --package sleepwell --package shop
+	@exec target/debug/sleepwell up --demo $(DEMO_ARGS)
+
+test: fetch
+	$(CARGO) test --workspace --locked
+
+# The first build needs the package registry; without it, one line says so.
+fetch:
+	@$(CARGO) fetch --locked --quiet 2>/dev/null || { \
+		echo "The dependencies are not all here and could not be fetched: connect this machine to its package registry and try again."; \
+		exit 1; }
+
+# What has to be clean before a change is sent.
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) test --workspace
