@@ -1,0 +1,9 @@
+//! Bodies of our own API: what the server answers and what the CLI, the agents and the pages read.
+
+pub mod agent;
+pub mod change;
+pub mod deliver;
+pub mod problem;
+pub mod token;
+
+pub use problem::Problem;

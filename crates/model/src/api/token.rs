@@ -1,0 +1,31 @@
+//! Tokens as the API shows them: never the secret, except once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HostId, Role, Timestamp, TokenId};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    pub name: String,
+    pub role: Role,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenView {
+    pub id: TokenId,
+    pub name: String,
+    pub role: Role,
+    pub host: Option<HostId>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The answer to a new token; `secret` is shown here and never again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCreated {
+    #[serde(flatten)]
+    pub token: TokenView,
+    pub secret: String,
+}

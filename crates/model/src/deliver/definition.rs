@@ -1,0 +1,158 @@
+//! What a release says about its service: `sleepwell.yaml` after it was read and checked.
+//!
+//! The file's own shape (text, durations as `15m`, errors with line and remedy) is read in
+//! `deliver::definition`; this is the checked result, stored with each release.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ArtifactFormat;
+use crate::act::Procedure;
+use crate::observe::Signal;
+use crate::time::millis;
+use crate::{EnvironmentName, Labels, RingName, ServiceName};
+
+/// Is a service as one release describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    pub service: ServiceName,
+    pub owner: Owner,
+    pub artifact: ArtifactSpec,
+    pub run: Run,
+    pub health: Option<Health>,
+    pub metrics: Option<Scrape>,
+    /// At least one.
+    pub environments: BTreeMap<EnvironmentName, EnvironmentPlan>,
+    /// By name; what every change of the service is judged on.
+    pub signals: BTreeMap<String, Signal>,
+    /// In the order of the file. The built-in undo is among them unless `auto_undo: false`.
+    pub procedures: Vec<Procedure>,
+}
+
+/// Is who is told while no schedule exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    pub team: Option<String>,
+    pub mail: Option<String>,
+    pub webhook: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactSpec {
+    /// Relative to the definition file, or absolute.
+    pub path: String,
+    pub format: ArtifactFormat,
+}
+
+impl ArtifactSpec {
+    /// Returns the file's own name, which is what a `file` artifact is called in the release folder.
+    pub fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// Is how the service's process is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Program and arguments, at least one; `${PORT}` and `${RELEASE}` are filled in on the host.
+    pub exec: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    /// One: stop, then start. Two: the new process starts on the other one before the old one stops.
+    pub ports: Vec<u16>,
+    #[serde(rename = "stop_timeout_ms", with = "millis")]
+    pub stop_timeout: Duration,
+}
+
+/// Is how a host finds out whether the process works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub check: Check,
+    /// Between two checks in quiet times; while a release or an undo is under way it is 100 ms.
+    #[serde(rename = "interval_ms", with = "millis")]
+    pub interval: Duration,
+    /// Successes in a row that make a new process healthy.
+    pub ok_after: u32,
+    /// Failures in a row that make a running process unhealthy.
+    pub unhealthy_after: u32,
+    /// How long a new process may take to become healthy.
+    #[serde(rename = "deadline_ms", with = "millis")]
+    pub deadline: Duration,
+    /// How long one check may take.
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// A path on the service's own port; 2xx is healthy.
+    Http(String),
+    /// The service's own port accepts a connection.
+    Tcp,
+    /// A command in the release folder; status 0 is healthy.
+    Exec(Vec<String>),
+}
+
+/// Is where a Prometheus exposition of the service is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scrape {
+    /// Holds `${PORT}`, filled in on the host.
+    pub url: String,
+    #[serde(rename = "interval_ms", with = "millis")]
+    pub interval: Duration,
+}
+
+/// Is how the service reaches one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentPlan {
+    /// A host takes part when it carries all of these.
+    pub hosts: Labels,
+    /// Fewer enrolled hosts than this refuse the rollout.
+    pub expected: Option<u32>,
+    /// Hosts that may be updating or unknown at once, at least 1.
+    pub max_unavailable: u32,
+    /// In order, at least one; the last may be `rest`.
+    pub rings: Vec<RingSpec>,
+    /// After a restart of a host's process, how long its counts belong to neither arm.
+    #[serde(rename = "warmup_ms", with = "millis")]
+    pub warmup: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingSpec {
+    pub name: RingName,
+    pub hosts: RingSize,
+    /// The least time a ring is watched; it never passes sooner.
+    #[serde(rename = "bake_ms", with = "millis")]
+    pub bake: Duration,
+    /// The most time a ring is watched, counted from the same start.
+    #[serde(rename = "deadline_ms", with = "millis")]
+    pub deadline: Duration,
+    pub at_deadline: AtDeadline,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingSize {
+    Count(u32),
+    /// Of all hosts of the environment, rounded up; 1 to 100.
+    Percent(u8),
+    Match(Labels),
+    /// Every host that is in no earlier ring.
+    Rest,
+}
+
+/// Is what happens when a ring's deadline comes before harm could be excluded.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AtDeadline {
+    /// Go on, marked with what was not excluded, if there was traffic and no sign of harm.
+    #[default]
+    Go,
+    /// Ask a person.
+    Hold,
+}

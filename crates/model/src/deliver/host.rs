@@ -1,0 +1,29 @@
+//! A machine that is expected to report.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HostId, HostName, Labels, Timestamp, limit};
+
+/// Is an enrolled host. It stays expected until somebody retires it, whether it reports or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: HostId,
+    pub name: HostName,
+    pub labels: Labels,
+    pub machine_id: String,
+    pub boot_id: String,
+    pub agent_version: String,
+    pub expected_since: Timestamp,
+    pub retired_at: Option<Timestamp>,
+    /// When it last reported; before its first report, when it was enrolled.
+    pub last_seen: Timestamp,
+    /// Set by the server when it noticed the silence, so that it is told once.
+    pub silent_noted: bool,
+}
+
+impl Host {
+    /// Returns since when the host is unknown, or nothing while its lease lasts.
+    pub fn unknown_since(&self, now: Timestamp) -> Option<Timestamp> {
+        (now.since(self.last_seen) > limit::HOST_LEASE).then_some(self.last_seen)
+    }
+}

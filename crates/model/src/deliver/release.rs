@@ -1,0 +1,52 @@
+//! An artifact with the configuration it is run with, numbered per service.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Definition;
+use crate::{Digest, ServiceName, Timestamp, Version};
+
+/// Counts a service's releases from 1; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReleaseNumber(pub u64);
+
+impl fmt::Display for ReleaseNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Is a release: these bytes, run this way. It never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub service: ServiceName,
+    pub number: ReleaseNumber,
+    /// What people call it; not used twice with other bytes.
+    pub version: Version,
+    pub digest: Digest,
+    pub size_bytes: u64,
+    pub config_digest: Digest,
+    pub definition: Definition,
+    pub created_at: Timestamp,
+    pub created_by: String,
+}
+
+/// Names a release where its content is not needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRef {
+    pub number: ReleaseNumber,
+    pub version: Version,
+    pub digest: Digest,
+}
+
+impl Release {
+    pub fn to_ref(&self) -> ReleaseRef {
+        ReleaseRef {
+            number: self.number,
+            version: self.version.clone(),
+            digest: self.digest,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The way of a release through an environment, ring by ring.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EnvironmentPlan, ReleaseRef};
+use crate::{
+    ChangeId, EntryId, EnvironmentName, HostId, HostName, RingName, ServiceName, Timestamp,
+    VerdictId,
+};
+
+/// Is one rollout. Which hosts are in which ring is decided once, when it is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// A rollout is a change and shares its id.
+    pub change: ChangeId,
+    pub service: ServiceName,
+    pub environment: EnvironmentName,
+    pub release: ReleaseRef,
+    /// The last proved-good release, to which an undo goes; none for the first one.
+    pub previous: Option<ReleaseRef>,
+    /// Holds the specification of `rings[i]` at `plan.rings[i]`; those without a host are left out.
+    pub plan: EnvironmentPlan,
+    /// In order, at least one. Empty rings are left out when the rollout is planned.
+    pub rings: Vec<Ring>,
+    pub state: RolloutState,
+    pub started_at: Timestamp,
+    pub started_by: String,
+    /// The newest order not yet carried out.
+    pub order: Option<Order>,
+    /// Whether a failed verdict undoes the rollout through a procedure of its own.
+    pub auto_undo: bool,
+    /// Whether the release names signals; without any, rings pass on proof, health and time.
+    pub judged: bool,
+    /// The failed verdict that stopped it. It is kept when a later verdict is better, so that only a
+    /// person lets the release go on.
+    pub failed: Option<VerdictId>,
+    /// What a person went past with `go`.
+    pub overruled: Option<Overruled>,
+    /// The journal entry of the last flip, the cause of the next one.
+    pub last_entry: Option<EntryId>,
+}
+
+/// Is a person's word instead of the judge's, for one ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overruled {
+    /// The ring that passes as soon as all its hosts prove the release, counted from 0.
+    pub ring: usize,
+    /// The newest verdict then; it stops nothing any more. None when the judge had not spoken.
+    pub verdict: Option<VerdictId>,
+    pub by: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    pub name: RingName,
+    /// Sorted by name, never empty.
+    pub hosts: Vec<RingHost>,
+    /// When every host of it was proved for the first time; the bake counts from here.
+    pub proved_at: Option<Timestamp>,
+    pub passed_at: Option<Timestamp>,
+    /// How it passed: `pass`, `unjudged`, `not excluded: odds up to 2`, `no control left`,
+    /// `by jonas`, `no hosts left` (all were retired).
+    pub passed_how: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingHost {
+    pub id: HostId,
+    pub name: HostName,
+    /// Set once the host was asked to run the release, so an undo knows whom to ask back.
+    pub touched: bool,
+}
+
+/// Is where a rollout stands. The transitions are in `deliver::rollout`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "name")]
+pub enum RolloutState {
+    Planned,
+    /// `ring` counts from 0.
+    Ring {
+        ring: usize,
+        phase: Phase,
+        since: Timestamp,
+    },
+    /// Stopped in front of something; `ring` is where it goes on.
+    Held {
+        ring: usize,
+        reason: HeldReason,
+        since: Timestamp,
+    },
+    Undoing {
+        since: Timestamp,
+    },
+    Undone {
+        at: Timestamp,
+    },
+    /// An undo did not reach these hosts in time; it goes on trying. `since` is when it began.
+    Stuck {
+        hosts: Vec<HostName>,
+        since: Timestamp,
+    },
+    Superseded {
+        by: ChangeId,
+        at: Timestamp,
+    },
+    Done {
+        at: Timestamp,
+    },
+}
+
+impl RolloutState {
+    /// Tells whether nothing more will happen by itself.
+    pub fn is_over(&self) -> bool {
+        use RolloutState::{Done, Held, Planned, Ring, Stuck, Superseded, Undoing, Undone};
+        match self {
+            Undone { .. } | Superseded { .. } | Done { .. } => true,
+            Planned | Ring { .. } | Held { .. } | Undoing { .. } | Stuck { .. } => false,
+        }
+    }
+}
+
+/// Is what a ring is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Hosts are being asked, a few at a time.
+    Releasing,
+    /// All were asked; not all have proved it.
+    Proving,
+    /// All proved; the least watching time is not over.
+    Baking,
+    /// The verdict is awaited.
+    Judging,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "name")]
+pub enum HeldReason {
+    /// A person said hold.
+    Person { by: String },
+    /// These hosts did not prove it; goes on by itself when they do.
+    WaitingFor {
+        hosts: Vec<HostName>,
+        proved: usize,
+        of: usize,
+    },
+    /// A host cannot do it until a person acts.
+    Blocked { host: HostName, why: String },
+    /// The verdict is neither good nor bad, or could not be reached in time.
+    Verdict { state: String, reason: String },
+}
+
+/// Is what a person or a procedure wants of a rollout; kept until it is carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub command: Command,
+    /// A user or `procedure <name>`.
+    pub by: String,
+    /// The journal entry of the order, cause of what follows.
+    pub entry: EntryId,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    Undo,
+    Hold,
+    Go,
+}
+
+impl Command {
+    /// Returns the word people say: `undo`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::Undo => "undo",
+            Command::Hold => "hold",
+            Command::Go => "go",
+        }
+    }
+}
+
+impl Rollout {
+    /// Returns all hosts of all rings, in order.
+    pub fn hosts(&self) -> impl Iterator<Item = &RingHost> {
+        self.rings.iter().flat_map(|ring| &ring.hosts)
+    }
+}

@@ -1,0 +1,182 @@
+//! What a journal entry can say: one variant per thing that happens, in its `body`.
+//!
+//! The list only grows; a stored entry is readable for ever (`tests/golden` proves it).
+
+use serde::{Deserialize, Serialize};
+
+use crate::deliver::{HeldReason, Priority, Proof, ReleaseRef};
+use crate::judge::Verdict;
+use crate::{
+    ActionId, EnvironmentName, HostName, PageId, RingName, Role, ServiceName, Timestamp, VerdictId,
+    Version,
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    // Machinery.
+    ServerStarted {
+        version: String,
+    },
+    TokenCreated {
+        name: String,
+        role: Role,
+        expires_at: Option<Timestamp>,
+    },
+    TokenRevoked {
+        name: String,
+    },
+
+    // Fleet.
+    HostEnrolled {
+        host: HostName,
+    },
+    HostSilent {
+        host: HostName,
+        since: Timestamp,
+    },
+    HostBack {
+        host: HostName,
+        silent_since: Timestamp,
+    },
+    /// The agent's proof about a service changed.
+    HostProof {
+        host: HostName,
+        service: ServiceName,
+        proof: Proof,
+        version: Option<Version>,
+        why: String,
+    },
+    HostExit {
+        host: HostName,
+        service: ServiceName,
+        exits: u32,
+        why: String,
+    },
+    HostUnhealthy {
+        host: HostName,
+        service: ServiceName,
+        failed_checks: u32,
+    },
+    /// The host refused an order older than what it has recorded.
+    HostRefused {
+        host: HostName,
+        kind: String,
+        seen: u64,
+        offered: u64,
+    },
+    /// The host was asked to run a release.
+    HostAsked {
+        host: HostName,
+        service: ServiceName,
+        version: Version,
+        generation: u64,
+        priority: Priority,
+    },
+
+    // Releases and rollouts.
+    ReleaseCreated {
+        service: ServiceName,
+        release: ReleaseRef,
+    },
+    RolloutPlanned {
+        service: ServiceName,
+        environment: EnvironmentName,
+        release: ReleaseRef,
+        previous: Option<ReleaseRef>,
+        rings: Vec<(RingName, usize)>,
+    },
+    RingStarted {
+        ring: RingName,
+        hosts: Vec<HostName>,
+    },
+    RingProved {
+        ring: RingName,
+        hosts: usize,
+    },
+    RingPassed {
+        ring: RingName,
+        how: String,
+    },
+    RolloutHeld {
+        reason: HeldReason,
+    },
+    RolloutResumed {
+        ring: RingName,
+    },
+    UndoStarted {
+        to: Option<Version>,
+        hosts: usize,
+    },
+    RolloutUndone {
+        to: Option<Version>,
+        hosts: usize,
+        /// Since the rollout began.
+        after_ms: u64,
+    },
+    RolloutStuck {
+        hosts: Vec<HostName>,
+    },
+    RolloutDone {
+        hosts: usize,
+        /// Since the rollout began.
+        after_ms: u64,
+    },
+
+    // Judgement.
+    VerdictGiven {
+        verdict: Box<Verdict>,
+    },
+
+    // Act.
+    /// A person or a procedure wants something done to a change.
+    Ordered {
+        command: crate::deliver::Command,
+        reason: String,
+    },
+    /// A procedure began because of a verdict.
+    ActionTaken {
+        action: ActionId,
+        procedure: String,
+        what: String,
+        verdict: VerdictId,
+    },
+    ActionFailed {
+        action: ActionId,
+        procedure: String,
+        what: String,
+        why: String,
+    },
+    MessageQueued {
+        page: PageId,
+        to: String,
+        title: String,
+    },
+    MessageAccepted {
+        page: PageId,
+        to: String,
+        attempt: u32,
+    },
+    MessageFailed {
+        page: PageId,
+        to: String,
+        attempts: u32,
+        why: String,
+    },
+}
+
+impl Fact {
+    /// Returns the entry's body.
+    pub fn to_body(&self) -> serde_json::Value {
+        serde_json::to_value(self)
+            .expect("facts hold only strings, numbers and maps with string keys")
+    }
+
+    /// Reads a stored body.
+    ///
+    /// # Errors
+    /// A body written by a newer program.
+    pub fn from_body(body: &serde_json::Value) -> Result<Self, String> {
+        Self::deserialize(body).map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,78 @@
+//! Every limit on what we accept, each with a sentence on why that much.
+
+use std::time::Duration;
+
+/// A JSON body of our own API; the largest real one is a release with its definition.
+pub const BODY_BYTES: usize = 2 << 20;
+/// Between two pieces of a body; a sender that brings nothing for this long is gone, or means to be slow.
+pub const BODY_IDLE: Duration = Duration::from_secs(30);
+/// `sleepwell.yaml`; real ones have a few kB, and the whole text is stored with each release.
+pub const DEFINITION_BYTES: usize = 1 << 20;
+/// Nodes of a YAML file after its anchors are expanded, so that a small file cannot become a large one.
+pub const DEFINITION_NODES: usize = 10_000;
+/// How deep lists and keys may stand inside each other; real files have five levels.
+pub const DEFINITION_DEPTH: usize = 32;
+/// Rings of one environment; more than this is a loop somebody forgot to end.
+pub const RINGS: usize = 32;
+/// Signals of one service; each is a test that shares one error budget.
+pub const SIGNALS: usize = 64;
+/// Procedures of one service.
+pub const PROCEDURES: usize = 64;
+/// Names of services, hosts, rings and versions; longer than a DNS label so that generated ones fit.
+pub const NAME_BYTES: usize = 100;
+/// A sentence that says why, from a host or in an error; a longer one is cut.
+pub const SENTENCE_BYTES: usize = 2_000;
+/// Labels of a host or a series, as Prometheus users keep them.
+pub const LABELS: usize = 64;
+/// A label's name.
+pub const LABEL_NAME_BYTES: usize = 128;
+/// A label's value.
+pub const LABEL_VALUE_BYTES: usize = 2_048;
+/// A stored artifact.
+pub const ARTIFACT_BYTES: u64 = 2 << 30;
+/// An artifact after it was unpacked on a host.
+pub const UNPACKED_BYTES: u64 = 8 << 30;
+/// Unpacked size over stored size; real archives stay below 20, bombs are in the thousands.
+pub const UNPACK_RATIO: u64 = 200;
+/// Below this unpacked size the ratio is not looked at: a small file of zeros is no bomb.
+pub const UNPACK_RATIO_FLOOR_BYTES: u64 = 64 << 20;
+/// Entries of an archive.
+pub const ARCHIVE_ENTRIES: u64 = 200_000;
+/// Disk kept free on a host beside what a release needs.
+pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
+/// One exposition read from a service; a large exporter answers with 5 MB.
+pub const SCRAPE_BYTES: usize = 16 << 20;
+/// A remote-write body after decompression (Prometheus sends at most a few hundred kB).
+pub const SAMPLES_BYTES: usize = 32 << 20;
+/// Samples an agent keeps while the server does not answer.
+pub const UNSENT_SAMPLES_BYTES: usize = 32 << 20;
+/// Events in one call of an agent.
+pub const AGENT_EVENTS: usize = 1_000;
+/// Events an agent keeps while the server does not answer; oldest logs go first, steps never.
+pub const UNSENT_EVENTS_BYTES: usize = 64 << 20;
+/// Items of one list answer; more come by `?after=`.
+pub const LIST_ITEMS: usize = 500;
+/// Hosts of one installation.
+pub const HOSTS: usize = 10_000;
+/// Services of one host.
+pub const HOST_SERVICES: usize = 500;
+/// Series in the memory of the server.
+pub const SERIES: usize = 200_000;
+/// Samples kept per series in memory: an hour at one a second, which is what a verdict looks back on.
+pub const SAMPLES_PER_SERIES: usize = 3_700;
+/// Samples of all series in memory, about 1 GB; above it a series gives its oldest for its newest.
+pub const SAMPLES: usize = 60_000_000;
+/// Largest answer of a webhook's receiver that is kept.
+pub const ANSWER_BYTES: usize = 64 << 10;
+/// Attempts to send one message before it counts as failed.
+pub const SEND_ATTEMPTS: u32 = 10;
+/// Messages in flight at once; also the bound on repeats after a kill.
+pub const SENDS_IN_FLIGHT: usize = 64;
+/// A host that said nothing for this long is `unknown since`.
+pub const HOST_LEASE: Duration = Duration::from_secs(15);
+/// The longest a host's call for desired state is held open; shorter than its lease.
+pub const SYNC_WAIT: Duration = Duration::from_secs(10);
+/// A join token not used within this time is worthless.
+pub const JOIN_TOKEN_TTL: Duration = Duration::from_secs(3_600);
+/// Points of a verdict's trace.
+pub const TRACE_POINTS: usize = 200;
