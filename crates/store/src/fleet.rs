@@ -1,0 +1,115 @@
+//! What each host is asked to run and what it reports.
+
+use model::deliver::{Desired, Reported};
+use model::{EnvironmentName, HostId, ServiceName};
+
+use crate::value::json;
+use crate::{Error, Tx};
+
+const DESIRED: &str = "deliver_desired";
+const REPORTED: &str = "deliver_reported";
+
+/// Asks a host for something new: gives `desired` the next generation of its host and service, stores
+/// it, raises the host's revision, and returns the generation.
+pub fn ask(tx: &mut Tx<'_>, host: HostId, mut desired: Desired) -> Result<u64, Error> {
+    let last = tx.query_one(
+        DESIRED,
+        "SELECT generation FROM deliver_desired WHERE host = $1 AND service = $2",
+        &[host.into(), (&desired.service).into()],
+    )?;
+    desired.generation = last.map_or(Ok(0), |row| row.count(0))? + 1;
+    tx.execute(
+        "INSERT INTO deliver_desired (host, service, environment, generation, body)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (host, service) DO UPDATE SET environment = $3, generation = $4, body = $5",
+        &[
+            host.into(),
+            (&desired.service).into(),
+            (&desired.environment).into(),
+            desired.generation.into(),
+            json(&desired),
+        ],
+    )?;
+    tx.execute(
+        "UPDATE deliver_host SET revision = revision + 1 WHERE id = $1",
+        &[host.into()],
+    )?;
+    Ok(desired.generation)
+}
+
+/// Returns everything one host is asked to run, by service.
+pub fn desired_of(tx: &mut Tx<'_>, host: HostId) -> Result<Vec<Desired>, Error> {
+    let sql = "SELECT body FROM deliver_desired WHERE host = $1 ORDER BY service";
+    tx.query(DESIRED, sql, &[host.into()])?
+        .iter()
+        .map(|row| row.json(0))
+        .collect()
+}
+
+/// Returns what every host is asked to run of one service in one environment.
+pub fn desired_for(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+    environment: &EnvironmentName,
+) -> Result<Vec<(HostId, Desired)>, Error> {
+    let sql = "SELECT host, body FROM deliver_desired WHERE service = $1 AND environment = $2 ORDER BY host";
+    let rows = tx.query(DESIRED, sql, &[service.into(), environment.into()])?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
+        .collect()
+}
+
+/// Returns what all hosts are asked to run of anything.
+pub fn desired_all(tx: &mut Tx<'_>) -> Result<Vec<(HostId, Desired)>, Error> {
+    let rows = tx.query(
+        DESIRED,
+        "SELECT host, body FROM deliver_desired ORDER BY host, service",
+        &[],
+    )?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
+        .collect()
+}
+
+/// Stores what a host reports of one service.
+pub fn report(tx: &mut Tx<'_>, host: HostId, reported: &Reported) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO deliver_reported (host, service, body) VALUES ($1, $2, $3)
+         ON CONFLICT (host, service) DO UPDATE SET body = $3",
+        &[host.into(), (&reported.service).into(), json(reported)],
+    )?;
+    Ok(())
+}
+
+/// Returns what one host last reported, by service.
+pub fn reported_of(tx: &mut Tx<'_>, host: HostId) -> Result<Vec<Reported>, Error> {
+    let sql = "SELECT body FROM deliver_reported WHERE host = $1 ORDER BY service";
+    tx.query(REPORTED, sql, &[host.into()])?
+        .iter()
+        .map(|row| row.json(0))
+        .collect()
+}
+
+/// Returns what all hosts last reported of one service.
+pub fn reported_for(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+) -> Result<Vec<(HostId, Reported)>, Error> {
+    let sql = "SELECT host, body FROM deliver_reported WHERE service = $1 ORDER BY host";
+    let rows = tx.query(REPORTED, sql, &[service.into()])?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
+        .collect()
+}
+
+/// Returns what all hosts last reported of anything.
+pub fn reported_all(tx: &mut Tx<'_>) -> Result<Vec<(HostId, Reported)>, Error> {
+    let rows = tx.query(
+        REPORTED,
+        "SELECT host, body FROM deliver_reported ORDER BY host, service",
+        &[],
+    )?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! Hosts that are expected to report.
+
+use model::deliver::Host;
+use model::{HostId, HostName, Timestamp};
+
+use crate::value::json;
+use crate::{Error, Tx};
+
+const TABLE: &str = "deliver_host";
+
+/// Stores a newly enrolled host.
+///
+/// # Errors
+/// [`Error::Exists`] when the name is taken.
+pub fn insert(tx: &mut Tx<'_>, host: &Host) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO deliver_host (id, name, machine_id, revision, last_seen_us, body)
+         VALUES ($1, $2, $3, 0, $4, $5)",
+        &[
+            host.id.into(),
+            (&host.name).into(),
+            host.machine_id.clone().into(),
+            host.last_seen.into(),
+            json(host),
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn save(tx: &mut Tx<'_>, host: &Host) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE deliver_host SET last_seen_us = $2, body = $3 WHERE id = $1",
+        &[host.id.into(), host.last_seen.into(), json(host)],
+    )?;
+    Ok(())
+}
+
+pub fn get(tx: &mut Tx<'_>, id: HostId) -> Result<Option<Host>, Error> {
+    let row = tx.query_one(
+        TABLE,
+        "SELECT body FROM deliver_host WHERE id = $1",
+        &[id.into()],
+    )?;
+    row.map(|row| row.json(0)).transpose()
+}
+
+pub fn by_name(tx: &mut Tx<'_>, name: &HostName) -> Result<Option<Host>, Error> {
+    let sql = "SELECT body FROM deliver_host WHERE name = $1";
+    tx.query_one(TABLE, sql, &[name.into()])?
+        .map(|row| row.json(0))
+        .transpose()
+}
+
+pub fn by_machine(tx: &mut Tx<'_>, machine_id: &str) -> Result<Option<Host>, Error> {
+    let sql = "SELECT body FROM deliver_host WHERE machine_id = $1 ORDER BY id LIMIT 1";
+    tx.query_one(TABLE, sql, &[machine_id.into()])?
+        .map(|row| row.json(0))
+        .transpose()
+}
+
+/// Returns all hosts by name, retired ones too.
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
+    let rows = tx.query(TABLE, "SELECT body FROM deliver_host ORDER BY name", &[])?;
+    rows.iter().map(|row| row.json(0)).collect()
+}
+
+/// Returns the hosts last heard of before `limit`, by name.
+pub fn seen_before(tx: &mut Tx<'_>, limit: Timestamp) -> Result<Vec<Host>, Error> {
+    let sql = "SELECT body FROM deliver_host WHERE last_seen_us < $1 ORDER BY name";
+    tx.query(TABLE, sql, &[limit.into()])?
+        .iter()
+        .map(|row| row.json(0))
+        .collect()
+}
+
+/// Returns the number that counts up with every change of the host's desired state.
+pub fn revision(tx: &mut Tx<'_>, id: HostId) -> Result<u64, Error> {
+    let row = tx.query_one(
+        TABLE,
+        "SELECT revision FROM deliver_host WHERE id = $1",
+        &[id.into()],
+    )?;
+    row.map_or(Ok(0), |row| row.count(0))
+}

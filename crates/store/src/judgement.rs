@@ -1,0 +1,90 @@
+//! Running tests and the verdicts they gave.
+
+use model::judge::Verdict;
+use model::{ChangeId, EntryId, VerdictId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::value::json;
+use crate::{Error, Tx};
+
+const VERDICT: &str = "judge_verdict";
+
+/// Saves the whole state of a change's test, in the transaction of the look.
+pub fn save_test<T: Serialize>(tx: &mut Tx<'_>, change: ChangeId, test: &T) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO judge_test (change, body) VALUES ($1, $2)
+         ON CONFLICT (change) DO UPDATE SET body = $2",
+        &[change.into(), json(test)],
+    )?;
+    Ok(())
+}
+
+pub fn test<T: DeserializeOwned>(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<T>, Error> {
+    let sql = "SELECT body FROM judge_test WHERE change = $1";
+    tx.query_one("judge_test", sql, &[change.into()])?
+        .map(|row| row.json(0))
+        .transpose()
+}
+
+/// Stores a verdict together with the journal entry that told it; it waits for the procedures.
+pub fn insert(tx: &mut Tx<'_>, verdict: &Verdict, entry: EntryId) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO judge_verdict (id, change, entry, handled, body) VALUES ($1, $2, $3, 0, $4)",
+        &[
+            verdict.id.into(),
+            verdict.change.into(),
+            entry.into(),
+            json(verdict),
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn get(tx: &mut Tx<'_>, id: VerdictId) -> Result<Option<Verdict>, Error> {
+    let sql = "SELECT body FROM judge_verdict WHERE id = $1";
+    tx.query_one(VERDICT, sql, &[id.into()])?
+        .map(|row| row.json(0))
+        .transpose()
+}
+
+/// Returns the newest verdict on a change, with its journal entry.
+pub fn newest(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<(Verdict, EntryId)>, Error> {
+    let sql = "SELECT body, entry FROM judge_verdict WHERE change = $1 ORDER BY id DESC LIMIT 1";
+    let row = tx.query_one(VERDICT, sql, &[change.into()])?;
+    row.map(|row| Ok((row.json(0)?, row.parsed(1)?)))
+        .transpose()
+}
+
+/// Returns the newest verdicts, newest first; of one change, or of all.
+pub fn list(
+    tx: &mut Tx<'_>,
+    change: Option<ChangeId>,
+    limit: usize,
+) -> Result<Vec<Verdict>, Error> {
+    let sql =
+        "SELECT body FROM judge_verdict WHERE $1 = 0 OR change = $1 ORDER BY id DESC LIMIT $2";
+    let params = [
+        change.map_or(0u64.into(), Into::into),
+        (limit as u64).into(),
+    ];
+    tx.query(VERDICT, sql, &params)?
+        .iter()
+        .map(|row| row.json(0))
+        .collect()
+}
+
+/// Returns verdicts no procedure has looked at yet, oldest first, with their journal entries.
+pub fn unhandled(tx: &mut Tx<'_>, limit: usize) -> Result<Vec<(Verdict, EntryId)>, Error> {
+    let sql = "SELECT body, entry FROM judge_verdict WHERE handled = 0 ORDER BY id LIMIT $1";
+    let rows = tx.query(VERDICT, sql, &[(limit as u64).into()])?;
+    rows.iter()
+        .map(|row| Ok((row.json(0)?, row.parsed(1)?)))
+        .collect()
+}
+
+/// Marks a verdict as seen by the procedures; false when it already was.
+pub fn mark_handled(tx: &mut Tx<'_>, id: VerdictId) -> Result<bool, Error> {
+    let sql = "UPDATE judge_verdict SET handled = 1 WHERE id = $1 AND handled = 0";
+    Ok(tx.execute(sql, &[id.into()])? == 1)
+}

@@ -1,0 +1,89 @@
+//! Where everything is kept: tables of current state and the sealed journal, over a closed set of drivers.
+//!
+//! **Invariant.** What a call to [`Store::write`] did is durable when it returns, wholly or not at all.
+//! Times are bound as integers (microseconds); no SQL text asks the database for the time.
+//!
+//! **Must not know** what anything means: no decision is taken here beyond "is this row still the one
+//! you read" (versions, leases, unique keys).
+//!
+//! One module per noun, each with plain functions over a [`Tx`]; the SQL text is the same for every
+//! driver. The suite that every driver passes is in `tests/contract`.
+
+pub mod action;
+pub mod change;
+mod driver;
+mod error;
+pub mod event;
+pub mod fleet;
+pub mod host;
+pub mod journal;
+pub mod judgement;
+pub mod lease;
+mod migrate;
+pub mod outbox;
+pub mod release;
+pub mod rollout;
+pub mod token;
+mod tx;
+mod value;
+
+use std::path::Path;
+
+use driver::Driver;
+pub use driver::Durability;
+pub use error::Error;
+pub use tx::Tx;
+pub use value::{Row, Value};
+
+/// Keeps everything; cheap to clone.
+#[derive(Clone)]
+pub struct Store(Driver);
+
+impl Store {
+    /// Opens or makes a SQLite database and brings it to the newest schema.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or was written by a newer program.
+    pub fn open_sqlite(path: &Path, durability: Durability) -> Result<Self, Error> {
+        Ok(Self(Driver::Sqlite(driver::sqlite::Sqlite::open(
+            path, durability,
+        )?)))
+    }
+
+    /// Runs `work` in a transaction and returns when it is durable. Writers that come together share
+    /// one commit; a failure of one undoes only its own part.
+    ///
+    /// # Errors
+    /// What `work` returned, in which case nothing of it was kept, or the store's own.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.0 {
+            Driver::Sqlite(sqlite) => sqlite.write(work).await,
+        }
+    }
+
+    /// Runs `work` on one consistent snapshot.
+    ///
+    /// # Errors
+    /// What `work` returned, or the store's own.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.0 {
+            Driver::Sqlite(sqlite) => sqlite.read(work).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}

@@ -1,0 +1,135 @@
+//! Rollouts, with the version that makes a decision on stale state fail.
+
+use model::deliver::{Rollout, RolloutState};
+use model::{ChangeId, EnvironmentName, ServiceName};
+
+use crate::value::json;
+use crate::{Error, Row, Tx};
+
+const TABLE: &str = "deliver_rollout";
+
+/// Is a rollout as it was read; saving it again needs the version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    pub rollout: Rollout,
+    pub version: u64,
+}
+
+/// A finished rollout with an order (an undo) is not over: it still has that to do.
+fn is_over(rollout: &Rollout) -> bool {
+    rollout.state.is_over() && rollout.order.is_none()
+}
+
+/// Stores a new rollout.
+///
+/// # Errors
+/// [`Error::Exists`] while another one of the same service and environment is not over.
+pub fn insert(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO deliver_rollout (change, service, environment, over, version, body)
+         VALUES ($1, $2, $3, $4, 1, $5)",
+        &[
+            rollout.change.into(),
+            (&rollout.service).into(),
+            (&rollout.environment).into(),
+            is_over(rollout).into(),
+            json(rollout),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Saves a decision about a rollout that was read with `version`.
+///
+/// # Errors
+/// [`Error::Conflict`] when it was saved by somebody else since.
+pub fn save(tx: &mut Tx<'_>, rollout: &Rollout, version: u64) -> Result<(), Error> {
+    let touched = tx.execute(
+        "UPDATE deliver_rollout SET over = $3, version = version + 1, body = $4
+         WHERE change = $1 AND version = $2",
+        &[
+            rollout.change.into(),
+            version.into(),
+            is_over(rollout).into(),
+            json(rollout),
+        ],
+    )?;
+    if touched == 1 {
+        Ok(())
+    } else {
+        Err(Error::Conflict {
+            what: format!("rollout {}", rollout.change),
+        })
+    }
+}
+
+pub fn get(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<Versioned>, Error> {
+    let sql = "SELECT body, version FROM deliver_rollout WHERE change = $1";
+    tx.query_one(TABLE, sql, &[change.into()])?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// Returns the rollouts that are not over, oldest first.
+pub fn running(tx: &mut Tx<'_>) -> Result<Vec<Versioned>, Error> {
+    let sql = "SELECT body, version FROM deliver_rollout WHERE over = 0 ORDER BY change";
+    tx.query(TABLE, sql, &[])?.iter().map(read).collect()
+}
+
+/// Returns the newest rollout of a service in an environment that was not undone.
+pub fn newest_standing(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+    environment: &EnvironmentName,
+) -> Result<Option<Versioned>, Error> {
+    // Almost always the first or second one; a row at a time, because a body may be large.
+    let sql = "SELECT body, version FROM deliver_rollout WHERE service = $1 AND environment = $2 AND change < $3
+               ORDER BY change DESC LIMIT 1";
+    let mut before = i64::MAX;
+    loop {
+        let row = tx.query_one(
+            TABLE,
+            sql,
+            &[service.into(), environment.into(), before.into()],
+        )?;
+        let Some(found) = row.as_ref().map(read).transpose()? else {
+            return Ok(None);
+        };
+        if !matches!(found.rollout.state, RolloutState::Undone { .. }) {
+            return Ok(Some(found));
+        }
+        before = i64::try_from(found.rollout.change.0).unwrap_or(i64::MAX);
+    }
+}
+
+/// Returns the newest rollout that was not undone of every service and environment.
+pub fn standing(tx: &mut Tx<'_>) -> Result<Vec<Versioned>, Error> {
+    let sql =
+        "SELECT DISTINCT service, environment FROM deliver_rollout ORDER BY service, environment";
+    let mut standing = Vec::new();
+    for row in tx.query(TABLE, sql, &[])? {
+        standing.extend(newest_standing(tx, &row.parsed(0)?, &row.parsed(1)?)?);
+    }
+    Ok(standing)
+}
+
+/// Returns all rollouts of a service in an environment, newest first.
+pub fn history(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+    environment: &EnvironmentName,
+    limit: usize,
+) -> Result<Vec<Versioned>, Error> {
+    let sql = "SELECT body, version FROM deliver_rollout WHERE service = $1 AND environment = $2
+               ORDER BY change DESC LIMIT $3";
+    let params = [service.into(), environment.into(), (limit as u64).into()];
+    tx.query(TABLE, sql, &params)?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Versioned, Error> {
+    Ok(Versioned {
+        rollout: row.json(0)?,
+        version: row.count(1)?,
+    })
+}

@@ -1,0 +1,64 @@
+//! Tokens, stored as the hash of their secret.
+
+use model::api::token::TokenView;
+use model::{Digest, Timestamp, TokenId};
+
+use crate::{Error, Row, Tx};
+
+const TABLE: &str = "token";
+const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us";
+
+/// Stores a new token; `hash` is the digest of its secret, which nobody keeps.
+pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO token (id, hash, name, role, host, created_us, expires_us, revoked_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            token.id.into(),
+            hash.into(),
+            token.name.clone().into(),
+            token.role.into(),
+            token.host.into(),
+            token.created_at.into(),
+            token.expires_at.into(),
+            token.revoked_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Finds a token by the digest of its secret, also an expired or revoked one.
+pub fn by_hash(tx: &mut Tx<'_>, hash: Digest) -> Result<Option<TokenView>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM token WHERE hash = $1");
+    tx.query_one(TABLE, &sql, &[hash.into()])?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// Marks a token as revoked; false when there is none or it already was.
+pub fn revoke(tx: &mut Tx<'_>, id: TokenId, now: Timestamp) -> Result<bool, Error> {
+    let touched = tx.execute(
+        "UPDATE token SET revoked_us = $2 WHERE id = $1 AND revoked_us IS NULL",
+        &[id.into(), now.into()],
+    )?;
+    Ok(touched == 1)
+}
+
+/// Returns all tokens, oldest first.
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<TokenView>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM token ORDER BY id");
+    tx.query(TABLE, &sql, &[])?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<TokenView, Error> {
+    Ok(TokenView {
+        id: row.parsed(0)?,
+        name: row.text(1)?.to_owned(),
+        role: row.parsed(2)?,
+        host: row.maybe(3, Row::parsed)?,
+        created_at: row.time(4)?,
+        expires_at: row.maybe(5, Row::time)?,
+        revoked_at: row.maybe(6, Row::time)?,
+    })
+}

@@ -1,0 +1,54 @@
+//! What every driver must do, as generic functions over an open [`store::Store`].
+
+pub(crate) mod fleet;
+pub(crate) mod journal;
+pub(crate) mod lease;
+pub(crate) mod outbox;
+pub(crate) mod rollout;
+pub(crate) mod token;
+pub(crate) mod transaction;
+
+use model::Timestamp;
+
+/// Instantiates the suite for one driver; `$open` returns a guard and an empty store.
+macro_rules! suite {
+    ($open:ident) => {
+        $crate::contract::suite!(@each $open:
+            transaction::a_failed_write_leaves_nothing,
+            transaction::a_panic_undoes_only_its_own_write,
+            transaction::writers_that_come_together_all_commit,
+            transaction::a_counter_never_gives_a_number_twice,
+            journal::entries_are_sealed_in_the_order_of_their_ids,
+            journal::a_young_entry_waits_for_the_next_seal,
+            journal::an_unsealed_tail_is_counted,
+            journal::numbers_of_any_length_keep_their_hash,
+            lease::only_one_owner_at_a_time,
+            lease::a_lapsed_lease_gets_a_greater_fence,
+            lease::a_stale_fence_is_refused,
+            outbox::a_claimed_row_comes_back_when_its_lease_ends,
+            outbox::a_row_ends_once,
+            rollout::a_decision_on_stale_state_is_refused,
+            rollout::two_rollouts_never_own_one_service,
+            rollout::an_action_is_taken_once,
+            rollout::a_verdict_is_handled_once,
+            fleet::a_generation_counts_up_per_host_and_service,
+            fleet::a_host_name_is_taken_once,
+            fleet::repeated_events_are_stored_once,
+            token::a_token_is_found_by_its_hash_and_revoked_once,
+            token::a_version_is_not_used_twice,
+        );
+    };
+    (@each $open:ident: $($module:ident::$test:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            let (_guard, store) = $open();
+            $crate::contract::$module::$test(store).await;
+        }
+    )*};
+}
+pub(crate) use suite;
+
+/// Returns the n-th second of the suite's time.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + second * 1_000)
+}

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use model::deliver::{EnvironmentPlan, ReleaseNumber, ReleaseRef, Rollout, RolloutState};
+use model::judge::{Control, Evidence, Reason, Verdict, VerdictState};
+use model::{ActionId, ChangeId, Digest, EntryId, Labels, VerdictId};
+use store::{Error, Store, action, judgement, rollout};
+
+use super::at;
+
+pub(crate) fn example(change: u64) -> Rollout {
+    Rollout {
+        change: ChangeId(change),
+        service: "shop".parse().unwrap(),
+        environment: "production".parse().unwrap(),
+        release: ReleaseRef {
+            number: ReleaseNumber(change),
+            version: format!("1.{change}").parse().unwrap(),
+            digest: Digest::of(b"shop"),
+        },
+        previous: None,
+        plan: EnvironmentPlan {
+            hosts: Labels::default(),
+            expected: None,
+            max_unavailable: 1,
+            rings: vec![],
+            warmup: Duration::from_secs(10),
+        },
+        rings: vec![],
+        state: RolloutState::Planned,
+        started_at: at(0),
+        started_by: "test".into(),
+        order: None,
+        auto_undo: true,
+        judged: true,
+        failed: None,
+        overruled: None,
+        last_entry: None,
+    }
+}
+
+pub(crate) async fn a_decision_on_stale_state_is_refused(store: Store) {
+    store
+        .write(|tx| rollout::insert(tx, &example(1)))
+        .await
+        .unwrap();
+    let read = store
+        .read(|tx| rollout::get(tx, ChangeId(1)))
+        .await
+        .unwrap()
+        .unwrap();
+    let save = |mut r: Rollout, version, second| {
+        r.state = RolloutState::Undoing { since: at(second) };
+        store.write(move |tx| rollout::save(tx, &r, version))
+    };
+    save(read.rollout.clone(), read.version, 1).await.unwrap();
+    let late = save(read.rollout, read.version, 2).await;
+    assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
+    let now = store
+        .read(|tx| rollout::get(tx, ChangeId(1)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(now.rollout.state, RolloutState::Undoing { since: at(1) });
+}
+
+pub(crate) async fn two_rollouts_never_own_one_service(store: Store) {
+    store
+        .write(|tx| rollout::insert(tx, &example(1)))
+        .await
+        .unwrap();
+    let second = store.write(|tx| rollout::insert(tx, &example(2))).await;
+    assert!(matches!(second, Err(Error::Exists(_))), "{second:?}");
+    let mut first = example(1);
+    first.state = RolloutState::Done { at: at(9) };
+    store
+        .write(move |tx| rollout::save(tx, &first, 1))
+        .await
+        .unwrap();
+    store
+        .write(|tx| rollout::insert(tx, &example(2)))
+        .await
+        .unwrap();
+    let running = store.read(rollout::running).await.unwrap();
+    assert_eq!(
+        running.iter().map(|r| r.rollout.change).collect::<Vec<_>>(),
+        [ChangeId(2)]
+    );
+}
+
+pub(crate) async fn an_action_is_taken_once(store: Store) {
+    let take = |n: u128| {
+        store.write(move |tx| {
+            action::insert(
+                tx,
+                "undo/chg-1/fail/0",
+                ActionId::new(at(0), n),
+                ChangeId(1),
+                at(0),
+            )
+        })
+    };
+    take(1).await.unwrap();
+    let again = take(2).await;
+    assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
+    let keys = store
+        .read(|tx| action::keys(tx, ChangeId(1)))
+        .await
+        .unwrap();
+    assert_eq!(keys.len(), 1);
+}
+
+pub(crate) async fn a_verdict_is_handled_once(store: Store) {
+    let verdict = Verdict {
+        id: VerdictId::new(at(1), 1),
+        change: ChangeId(1),
+        ring: 0,
+        state: VerdictState::Fail,
+        reason: Reason::Harm,
+        at: at(1),
+        evidence: Evidence {
+            started: at(0),
+            looks: 1,
+            alpha: 0.01,
+            rule: "global".into(),
+            log_e: 5.0,
+            needed: 4.6,
+            metrics: vec![],
+            control: Control::Hosts { hosts: 7 },
+            excluded: vec![],
+            unattributed: 0,
+            definition: Digest::of(b""),
+            judge_version: "1".into(),
+            inputs_digest: Digest::of(b""),
+        },
+    };
+    let (id, stored) = (verdict.id, verdict.clone());
+    let entry = EntryId::new(at(1), 1);
+    store
+        .write(move |tx| judgement::insert(tx, &stored, entry))
+        .await
+        .unwrap();
+    let waiting = store.read(|tx| judgement::unhandled(tx, 10)).await.unwrap();
+    assert_eq!(waiting, [(verdict, entry)]);
+    assert!(
+        store
+            .write(move |tx| judgement::mark_handled(tx, id))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .write(move |tx| judgement::mark_handled(tx, id))
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store.read(|tx| judgement::unhandled(tx, 10)).await.unwrap(),
+        []
+    );
+}

@@ -1,0 +1,67 @@
+//! The contract suite on SQLite, and what only this driver can show.
+
+mod contract;
+
+use store::{Durability, Store};
+
+fn open() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open_sqlite(&folder.path().join("sleepwell.db"), Durability::Full);
+    (folder, store.expect("a fresh database"))
+}
+
+contract::suite!(open);
+
+#[tokio::test]
+async fn everything_is_there_after_opening_again() {
+    let (folder, store) = open();
+    contract::journal::append_some(&store, 5).await;
+    drop(store);
+    let store = Store::open_sqlite(&folder.path().join("sleepwell.db"), Durability::Full).unwrap();
+    assert_eq!(contract::journal::count(&store).await, 5);
+}
+
+#[tokio::test]
+async fn an_edited_entry_is_found() {
+    let (folder, store) = open();
+    contract::journal::append_some(&store, 5).await;
+    contract::journal::seal_all(&store).await;
+    let file = rusqlite::Connection::open(folder.path().join("sleepwell.db")).unwrap();
+    file.execute(
+        "UPDATE journal_entry SET actor = 'nobody' WHERE seq = 3",
+        [],
+    )
+    .unwrap();
+    let check = store.read(store::journal::check).await.unwrap();
+    assert!(
+        matches!(check, store::journal::Check::Broken { seq: 3, .. }),
+        "{check:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_removed_entry_is_found() {
+    let (folder, store) = open();
+    contract::journal::append_some(&store, 5).await;
+    contract::journal::seal_all(&store).await;
+    let file = rusqlite::Connection::open(folder.path().join("sleepwell.db")).unwrap();
+    file.execute("DELETE FROM journal_entry WHERE seq = 2", [])
+        .unwrap();
+    let check = store.read(store::journal::check).await.unwrap();
+    assert!(
+        matches!(check, store::journal::Check::Broken { seq: 3, .. }),
+        "{check:?}"
+    );
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused() {
+    let (folder, store) = open();
+    drop(store);
+    let path = folder.path().join("sleepwell.db");
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("INSERT INTO schema_version (version) VALUES (99)", [])
+        .unwrap();
+    let error = Store::open_sqlite(&path, Durability::Full).unwrap_err();
+    assert!(error.to_string().contains("schema 99"), "{error}");
+}
