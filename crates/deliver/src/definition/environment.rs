@@ -1,0 +1,197 @@
+//! Reads how a service reaches its environments: `environments`, their hosts and rings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use model::deliver::{AtDeadline, EnvironmentPlan, RingSize, RingSpec};
+use model::{EnvironmentName, Labels, RingName, limit};
+
+use super::at::At;
+use super::map::{Map, named};
+use super::scalar::Kind;
+
+const BAKE: Duration = Duration::from_secs(5 * 60);
+const DEADLINE: Duration = Duration::from_secs(60 * 60);
+const WARMUP: Duration = Duration::from_secs(10);
+
+pub(super) fn environments(at: At) -> Option<BTreeMap<EnvironmentName, EnvironmentPlan>> {
+    let name = |at: &At, name: &str| {
+        EnvironmentName::from_str(name)
+            .map_err(|error| at.sentence(&error))
+            .ok()
+    };
+    let environments = named(&at, name, environment)?;
+    if environments.is_empty() {
+        at.fault(
+            "no environment is named",
+            "add one, such as `production: { … }`",
+        );
+        return None;
+    }
+    Some(environments)
+}
+
+fn environment(at: At) -> Option<EnvironmentPlan> {
+    let mut map = Map::of(&at)?;
+    let hosts = map.required("hosts", "{ role: shop }", |at| labels(&at));
+    let expected = map.optional("expected", |at| at.count(1));
+    let strategy = map.required("strategy", "rings", |at| {
+        at.choice(
+            &[("rings", ())],
+            &["all", "blue_green", "canary", "rolling"],
+        )
+    });
+    let max_unavailable = map.or("max_unavailable", 1, |at| at.count(1));
+    let warmup = map.or("warmup", WARMUP, At::duration);
+    let rings = map.required("rings", "[{ name: everyone, hosts: rest }]", rings);
+    map.finish(&["promotes_from"]);
+    strategy?;
+    Some(EnvironmentPlan {
+        hosts: hosts?,
+        expected: expected?,
+        max_unavailable: max_unavailable?,
+        rings: rings?,
+        warmup: warmup?,
+    })
+}
+
+fn labels(at: &At) -> Option<Labels> {
+    let pairs = named(at, |_, name| Some(name.to_owned()), label_value)?;
+    Labels::new(pairs).map_err(|error| at.sentence(&error)).ok()
+}
+
+/// Reads a label's value; an empty one would mean "any host without it", which nobody means.
+fn label_value<'a>(at: At<'a>) -> Option<&'a str> {
+    let value = at.word()?;
+    if value.is_empty() {
+        at.fault(
+            "the label is empty",
+            "write the value hosts carry, or remove the label",
+        );
+        return None;
+    }
+    Some(value)
+}
+
+fn rings(at: At) -> Option<Vec<RingSpec>> {
+    let rings: Vec<(At, RingSpec)> = at.list(|at| Some((at.clone(), ring(at)?)))?;
+    if rings.is_empty() {
+        at.fault(
+            "there is no ring",
+            "add at least `{ name: everyone, hosts: rest }`",
+        );
+        return None;
+    }
+    if rings.len() > limit::RINGS {
+        let what = format!("{} rings are too many", rings.len());
+        at.fault(what, format!("use at most {}", limit::RINGS));
+        return None;
+    }
+    names_are_unique(&rings)?;
+    rest_is_last(&rings)?;
+    Some(rings.into_iter().map(|(_, ring)| ring).collect())
+}
+
+fn names_are_unique(rings: &[(At, RingSpec)]) -> Option<()> {
+    let mut names: BTreeSet<&RingName> = BTreeSet::new();
+    let (at, ring) = match rings.iter().find(|(_, ring)| !names.insert(&ring.name)) {
+        None => return Some(()),
+        Some(found) => found,
+    };
+    at.fault(
+        format!("a ring `{}` stands here already", ring.name),
+        "give each ring its own name",
+    );
+    None
+}
+
+fn rest_is_last(rings: &[(At, RingSpec)]) -> Option<()> {
+    let (_, before) = rings.split_last()?;
+    let (at, ring) = match before.iter().find(|(_, ring)| ring.hosts == RingSize::Rest) {
+        None => return Some(()),
+        Some(found) => found,
+    };
+    let what = format!(
+        "ring `{}` takes all hosts that are left, and rings follow it",
+        ring.name
+    );
+    at.fault(
+        what,
+        "put the ring with `hosts: rest` last, and have only one",
+    );
+    None
+}
+
+fn ring(at: At) -> Option<RingSpec> {
+    let mut map = Map::of(&at)?;
+    let name = map.required("name", "canary", At::parsed);
+    let hosts = map.required("hosts", "1", size);
+    let bake = map.or("bake", BAKE, At::duration);
+    let (deadline_at, deadline) = match map.get("deadline") {
+        Some(at) => (at.clone(), at.duration()),
+        None => (at, Some(DEADLINE)),
+    };
+    let at_deadline = map.or("at_deadline", AtDeadline::default(), |at| {
+        at.choice(&[("go", AtDeadline::Go), ("hold", AtDeadline::Hold)], &[])
+    });
+    map.finish(&[]);
+    let (bake, deadline) = (bake?, deadline?);
+    if deadline < bake {
+        let short = model::time::short;
+        let what = format!(
+            "the deadline {} comes before the bake of {} ends",
+            short(deadline),
+            short(bake)
+        );
+        deadline_at.fault(
+            what,
+            "both count from the same start: make `deadline` the longer one",
+        );
+        return None;
+    }
+    Some(RingSpec {
+        name: name?,
+        hosts: hosts?,
+        bake,
+        deadline,
+        at_deadline: at_deadline?,
+    })
+}
+
+fn size(at: At) -> Option<RingSize> {
+    if at.is_map() {
+        let labels = labels(&at)?;
+        if labels.is_empty() {
+            at.fault(
+                "no label is named",
+                "write `hosts: rest` for every host that is left",
+            );
+            return None;
+        }
+        return Some(RingSize::Match(labels));
+    }
+    match at.kind() {
+        Some(Kind::Number) => return at.count(1).map(RingSize::Count),
+        Some(Kind::Text) => {}
+        _ => return at.wrong("hosts", SIZES),
+    }
+    let text = at.text()?;
+    match text.strip_suffix('%').map(str::parse::<u8>) {
+        _ if text == "rest" => Some(RingSize::Rest),
+        Some(Ok(percent @ 1..=100)) => Some(RingSize::Percent(percent)),
+        Some(_) => {
+            at.fault(
+                format!("`{}` is no share of hosts", at.written()),
+                "write 1% to 100%, whole",
+            );
+            None
+        }
+        None => {
+            at.fault(format!("`{}` names no hosts", at.written()), SIZES);
+            None
+        }
+    }
+}
+
+const SIZES: &str = "write a number, \"25%\", labels such as { zone: a }, or rest";

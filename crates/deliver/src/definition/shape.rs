@@ -1,0 +1,316 @@
+//! Describes the file to editors. The doc comments here are the descriptions an editor shows; the types
+//! are never built. A test holds these keys and the readers' keys together.
+#![expect(
+    dead_code,
+    reason = "these types only describe the file; the other modules read it"
+)]
+
+use std::collections::BTreeMap;
+
+use model::deliver::{ArtifactFormat, AtDeadline};
+use model::limit;
+use model::observe::Level;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
+use serde_json::Value;
+
+/// Returns the JSON Schema (draft 2020-12) of `sleepwell.yaml`.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
+    settings
+        .into_generator()
+        .into_root_schema_for::<ServiceFile>()
+        .to_value()
+}
+
+/// Takes back that an optional key may be null: it is left out, or it has a value.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(of)) = schema.get_mut("anyOf") {
+        of.retain(|one| one["type"] != "null");
+        if let [Value::Object(only)] = of.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            schema.ensure_object().extend(only);
+        }
+    }
+    // `uint32` and its like are no formats an editor knows.
+    schema.remove("format");
+}
+
+/// How one service is built into a release, run on hosts, brought to them ring by ring, and judged.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, title = "sleepwell.yaml")]
+struct ServiceFile {
+    /// The service's name, in addresses, labels and on every page.
+    service: Name,
+    /// Who is told and paged.
+    owner: Option<Owner>,
+    /// What is uploaded.
+    artifact: Artifact,
+    /// How its process is started and stopped.
+    run: Run,
+    /// How a host finds out whether the process works. Left out: a process that runs is healthy.
+    health: Option<Health>,
+    /// Where the service's own metrics are read; needed by `signals`.
+    metrics: Option<Metrics>,
+    /// The places releases go to, by name; at least one.
+    #[schemars(extend("minProperties" = 1))]
+    environments: BTreeMap<String, Environment>,
+    /// What every change is judged on, by name.
+    #[schemars(extend("maxProperties" = limit::SIGNALS))]
+    signals: Option<BTreeMap<String, Signal>>,
+    /// What follows a verdict. The built-in `undo` comes first unless one here has its name.
+    #[schemars(length(max = limit::PROCEDURES))]
+    procedures: Option<Vec<Procedure>>,
+    /// Whether a bad change is undone by itself. Default: true.
+    auto_undo: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Owner {
+    /// The team's name.
+    team: Option<String>,
+    /// A mail address that is read.
+    mail: Option<String>,
+    /// A web address that takes a POST, such as a chat's incoming webhook.
+    webhook: Option<WebAddress>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Artifact {
+    /// One file, relative to this one.
+    path: String,
+    /// How it becomes a release folder. Default: by the file's ending.
+    format: Option<ArtifactFormat>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Run {
+    /// The program and its arguments; `${PORT}` and `${RELEASE}` are filled in on the host.
+    #[schemars(length(min = 1))]
+    exec: Vec<Word>,
+    /// Variables of the process's environment.
+    env: Option<BTreeMap<String, Word>>,
+    /// None, one (stop, then start) or two (start the new process, then stop the old one).
+    #[schemars(length(max = 2), inner(range(min = 1)))]
+    ports: Option<Vec<u16>>,
+    /// How long a process may take to stop before it is killed. Default: 10s.
+    stop_timeout: Option<Duration>,
+}
+
+/// One of `http`, `tcp` and `exec`, and how often.
+#[derive(JsonSchema)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["http"]}, {"required": ["tcp"]}, {"required": ["exec"]}])
+)]
+struct Health {
+    /// A path on the service's own port; a 2xx answer is healthy.
+    http: Option<Path>,
+    /// The service's own port accepts a connection.
+    tcp: Option<OwnPort>,
+    /// A command in the release folder; status 0 is healthy.
+    #[schemars(length(min = 1))]
+    exec: Option<Vec<Word>>,
+    /// Between two checks in quiet times. Default: 1s, least 100ms.
+    interval: Option<Duration>,
+    /// Successes in a row that make a new process healthy. Default: 3.
+    #[schemars(range(min = 1))]
+    ok_after: Option<u32>,
+    /// Failures in a row that make a running process unhealthy. Default: 3.
+    #[schemars(range(min = 1))]
+    unhealthy_after: Option<u32>,
+    /// How long a new process may take to become healthy. Default: 30s.
+    deadline: Option<Duration>,
+    /// How long one check may take. Default: 1s.
+    timeout: Option<Duration>,
+}
+
+#[derive(JsonSchema)]
+enum OwnPort {
+    #[schemars(rename = "PORT")]
+    Word,
+    #[schemars(rename = "${PORT}")]
+    Placeholder,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Metrics {
+    /// A Prometheus exposition, as the host reaches it: `http://127.0.0.1:${PORT}/metrics`.
+    scrape: WebAddress,
+    /// Between two readings. Default: 1s, least 100ms.
+    interval: Option<Duration>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Environment {
+    /// Labels; a host takes part when it carries all of them.
+    hosts: Labels,
+    /// Fewer enrolled hosts than this refuse the rollout.
+    #[schemars(range(min = 1))]
+    expected: Option<u32>,
+    /// How a release gets there.
+    strategy: Strategy,
+    /// Hosts that may be updating or unknown at once. Default: 1.
+    #[schemars(range(min = 1))]
+    max_unavailable: Option<u32>,
+    /// After a host's process was started, how long its counts are left out. Default: 10s.
+    warmup: Option<Duration>,
+    /// The rings in order; each is judged before the next begins.
+    #[schemars(length(min = 1, max = limit::RINGS))]
+    rings: Vec<Ring>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Strategy {
+    Rings,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Ring {
+    name: Name,
+    /// A number, a share such as `25%`, labels, or `rest`.
+    hosts: RingHosts,
+    /// The least time the ring is watched. Default: 5m.
+    bake: Option<Duration>,
+    /// The most time the ring is watched, counted from the same start. Default: 60m.
+    deadline: Option<Duration>,
+    /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
+    at_deadline: Option<AtDeadline>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum RingHosts {
+    Count(#[schemars(range(min = 1))] u32),
+    ShareOrRest(#[schemars(regex(pattern = r"^(rest|[1-9][0-9]?%|100%)$"))] String),
+    Labels(Labels),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Signal {
+    /// Whose trouble it shows.
+    level: Level,
+    /// How it is counted.
+    kind: SignalKind,
+    /// The counter of bad events, with labels: `pay_total{result="failed"}`.
+    bad: String,
+    /// The counter of all events.
+    total: String,
+    /// Gets more of the error budget and a tighter margin. Default: false.
+    critical: Option<bool>,
+    /// Is shown and undoes nothing. Default: false.
+    advisory: Option<bool>,
+    /// A ring passes when odds `1 + margin` times worse are excluded. Default: 0.5 if critical, else 1.0.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0))]
+    margin: Option<f64>,
+    /// The share of bad events that is fine in absolute terms; 0 switches this off. Default: 0.005.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    tolerated: Option<f64>,
+    /// Requests on each side before a ring may pass. Default: 500.
+    #[schemars(range(min = 1))]
+    min_requests: Option<u64>,
+    /// Whom it concerns, if not the service's owner.
+    owner: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum SignalKind {
+    Count,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Procedure {
+    /// Unique in the file.
+    name: Name,
+    /// What it answers to.
+    when: When,
+    /// What is done, in order.
+    #[schemars(rename = "do", length(min = 1))]
+    actions: Vec<Action>,
+    /// What follows at once when one of them fails.
+    #[schemars(rename = "else")]
+    otherwise: Option<Action>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct When {
+    /// What the judge said of the change.
+    verdict: VerdictWord,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum VerdictWord {
+    Pass,
+    Marginal,
+    Fail,
+    Undecided,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Action {
+    /// Undo the change the verdict is about.
+    Undo,
+    /// Hold it.
+    Hold,
+    /// Page the owner: by every contact, marked urgent.
+    Page,
+    /// Tell them; nobody is woken.
+    Notify(Told),
+    /// POST the verdict there.
+    Webhook(WebAddress),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Told {
+    Owner,
+}
+
+/// Starts with a letter or digit; holds letters, digits, `-` and `_`.
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9_-]*$", "maxLength" = limit::NAME_BYTES))]
+struct Name(String);
+
+/// A number and a unit: `250ms`, `10s`, `15m`, `2h`, `7d`.
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h|d)$"))]
+struct Duration(String);
+
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^https?://"))]
+struct WebAddress(String);
+
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^/"))]
+struct Path(String);
+
+/// Text, or a number or truth value taken as it is written.
+#[derive(JsonSchema)]
+#[schemars(extend("type" = ["string", "number", "boolean"]))]
+struct Word(String);
+
+/// Names and values as hosts carry them.
+#[derive(JsonSchema)]
+struct Labels(BTreeMap<String, Word>);

@@ -1,0 +1,196 @@
+//! Says in plain lines what a definition will do: what `sleepwell check` prints.
+
+use model::EnvironmentName;
+use model::act::{Destination, Do, Procedure};
+use model::deliver::{
+    AtDeadline, Check, Definition, EnvironmentPlan, Health, Owner, RingSize, RingSpec, Run,
+};
+use model::observe::{Signal, SignalKind};
+use model::time::short;
+
+/// Returns the lines, of one environment or of all. The definition is not changed by being looked at,
+/// so a name it does not have gives only the lines about the service.
+pub fn summary(definition: &Definition, environment: Option<&EnvironmentName>) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "service {}, {}",
+            definition.service,
+            owner(&definition.owner)
+        ),
+        format!("runs {}", run(&definition.run)),
+        health(definition.health.as_ref()),
+    ];
+    if let Some(metrics) = &definition.metrics {
+        lines.push(format!(
+            "metrics are read from {} every {}",
+            metrics.url,
+            short(metrics.interval)
+        ));
+    }
+    for (name, plan) in &definition.environments {
+        if environment.is_none_or(|wanted| wanted == name) {
+            lines.extend(environment_lines(name, plan));
+        }
+    }
+    lines.extend(signals(definition));
+    lines.extend(definition.procedures.iter().map(procedure));
+    lines
+}
+
+fn owner(owner: &Owner) -> String {
+    let mail = owner.mail.clone().map(Destination::Mail);
+    let webhook = owner.webhook.clone().map(Destination::Webhook);
+    let contacts: Vec<String> = mail
+        .into_iter()
+        .chain(webhook)
+        .map(|to| to.to_string())
+        .collect();
+    let team = owner
+        .team
+        .as_ref()
+        .map_or("of no named team".to_owned(), |team| {
+            format!("owned by {team}")
+        });
+    match contacts.as_slice() {
+        [] => format!("{team}; no mail and no webhook, so nobody can be told"),
+        contacts => format!("{team}, told by {}", contacts.join(" and ")),
+    }
+}
+
+fn run(run: &Run) -> String {
+    let command = run.exec.join(" ");
+    match run.ports.as_slice() {
+        [] => format!("{command}, without a port; the old process stops before the new one starts"),
+        [port] => {
+            format!("{command} on port {port}; the old process stops before the new one starts")
+        }
+        [a, b, ..] => format!(
+            "{command} on ports {a} and {b} by turns; the new process works before the old one stops"
+        ),
+    }
+}
+
+fn health(health: Option<&Health>) -> String {
+    let Some(health) = health else {
+        return "health is not checked: a process that runs counts as healthy".to_owned();
+    };
+    let check = match &health.check {
+        Check::Http(path) => format!("by GET {path}"),
+        Check::Tcp => "by a connection to its port".to_owned(),
+        Check::Exec(command) => format!("by {}", command.join(" ")),
+    };
+    format!(
+        "health is checked {check} every {}: healthy after {} in a row within {}, unhealthy after {} failures",
+        short(health.interval),
+        health.ok_after,
+        short(health.deadline),
+        health.unhealthy_after
+    )
+}
+
+fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<String> {
+    let hosts = match plan.hosts.is_empty() {
+        true => "every enrolled host".to_owned(),
+        false => format!("hosts with {}", plan.hosts),
+    };
+    let expected = plan
+        .expected
+        .map(|n| format!(", at least {n} of them"))
+        .unwrap_or_default();
+    let mut lines = vec![format!(
+        "in {name}, on {hosts}{expected}, at most {} updating or unknown at once:",
+        plan.max_unavailable
+    )];
+    lines.extend(
+        plan.rings
+            .iter()
+            .enumerate()
+            .map(|(i, spec)| format!("  {}. {}", i + 1, ring(spec))),
+    );
+    if plan
+        .rings
+        .last()
+        .is_some_and(|ring| ring.hosts != RingSize::Rest)
+    {
+        lines.push("  hosts in none of these rings keep what they run".to_owned());
+    }
+    lines
+}
+
+fn ring(ring: &RingSpec) -> String {
+    let hosts = match &ring.hosts {
+        RingSize::Count(1) => "1 host".to_owned(),
+        RingSize::Count(n) => format!("{n} hosts"),
+        RingSize::Percent(p) => format!("{p}% of the hosts, rounded up"),
+        RingSize::Match(labels) => format!("hosts with {labels}"),
+        RingSize::Rest => "every host that is left".to_owned(),
+    };
+    let end = match ring.at_deadline {
+        AtDeadline::Go => "goes on then if there was traffic and no sign of harm",
+        AtDeadline::Hold => "asks a person then",
+    };
+    let (bake, deadline) = (short(ring.bake), short(ring.deadline));
+    format!(
+        "{}: {hosts}, watched for {bake} to {deadline}; {end}",
+        ring.name
+    )
+}
+
+fn signals(definition: &Definition) -> Vec<String> {
+    if definition.signals.is_empty() {
+        return vec!["no signal is declared: rings pass on proof, health and time".to_owned()];
+    }
+    definition
+        .signals
+        .iter()
+        .map(|(name, each)| signal(name, each))
+        .collect()
+}
+
+fn signal(name: &str, signal: &Signal) -> String {
+    let SignalKind::Count { bad, total } = &signal.kind;
+    let weight = match (signal.critical, signal.advisory) {
+        (true, _) => " (critical)",
+        (_, true) => " (advisory, undoes nothing)",
+        _ => "",
+    };
+    let tolerated = match signal.tolerated {
+        0.0 => String::new(),
+        share => format!(" or more than {}% bad", rounded(share * 100.0)),
+    };
+    format!(
+        "a change is judged by {name}{weight}, {bad} of {total}: a ring passes when odds {} times worse{tolerated} are excluded, after {} requests on each side",
+        rounded(1.0 + signal.margin),
+        signal.min_requests
+    )
+}
+
+/// Returns a number without the noise of its last binary digits.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
+fn procedure(procedure: &Procedure) -> String {
+    let actions: Vec<String> = procedure.actions.iter().map(action).collect();
+    let otherwise = procedure
+        .otherwise
+        .as_ref()
+        .map(|act| format!("; if that fails: {}", action(act)));
+    format!(
+        "on {}: {} ({}){}",
+        procedure.when.verdict,
+        actions.join(", then "),
+        procedure.name,
+        otherwise.unwrap_or_default()
+    )
+}
+
+fn action(action: &Do) -> String {
+    match action {
+        Do::Undo => "undo the change".to_owned(),
+        Do::Hold => "hold it".to_owned(),
+        Do::NotifyOwner => "tell the owner".to_owned(),
+        Do::PageOwner => "page the owner".to_owned(),
+        Do::Webhook(url) => format!("call the {}", Destination::Webhook(url.clone())),
+    }
+}

@@ -1,0 +1,144 @@
+//! The rollout planner: looks at a rollout, its hosts and the newest verdict, and says what is next.
+//!
+//! [`start`] decides once which host is in which ring. From then on [`plan`] is asked again whenever
+//! something may have changed, and answers with the whole next state: it is level-triggered, so a lost,
+//! repeated or late question does no harm. Who saves the plan does so in one transaction: the next
+//! state, the hosts' new desired states and the facts.
+//!
+//! ```text
+//! Planned → Ring(0): Releasing → Proving → Baking → Judging → Ring(1) → … → Done
+//!              │ ▲                                                            │
+//!              ▼ │ go, a proof, a verdict                                undo │
+//!             Held ──────────────── undo ───────────────▶ Undoing ◀───────────┘
+//!                                                       Undoing → Undone | Stuck → Undone
+//! ```
+//!
+//! **Invariants.** No more than `max_unavailable` hosts are made unavailable by asks; a ring is not asked
+//! before the one in front of it passed; after a failed verdict no host is asked for the release until a
+//! person goes past it; an undo waits for nothing; `Done` means that every expected host proved the
+//! release at that moment.
+
+mod accept;
+mod arms;
+mod order;
+mod owed;
+mod planner;
+mod ring;
+mod standing;
+mod start;
+mod undo;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::deliver::{
+    DesiredState, Priority, ReleaseNumber, ReleaseRef, Reported, Rollout, RolloutState,
+};
+use model::judge::Verdict;
+use model::observe::ChangeState;
+use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
+
+pub use accept::{OrderRefusal, accept_order};
+pub use arms::{Arms, arms};
+pub use owed::owed;
+pub use start::{Refusal, Start, start};
+pub use undo::{UndoRefusal, undo_of_finished};
+
+/// How long an undo may take before the hosts it has not reached are named; it goes on all the same.
+/// An undo stops the old process within a second, so a minute is only exceeded by a host in trouble.
+pub const UNDO_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long a reporting host may keep one and the same unproved answer to an order before it is named
+/// as waited for: longer than a usual download and start, short enough to be told in time.
+pub const STALLED_AFTER: Duration = Duration::from_secs(120);
+
+/// How long the judge's last word is awaited behind a ring's deadline: `collecting` becomes a pass, a
+/// hold or a lack of traffic at its first look behind it, and nobody is to be woken for that second.
+pub const JUDGE_GRACE: Duration = Duration::from_secs(5);
+
+/// Is what is known of one host when a plan is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    pub id: HostId,
+    pub name: HostName,
+    /// Set while its lease is over, see [`model::deliver::Host::unknown_since`].
+    pub unknown_since: Option<Timestamp>,
+    /// A retired host is expected no longer and counts nowhere.
+    pub retired: bool,
+    /// What it was last asked to run of this service in this environment.
+    pub desired: Option<DesiredFacts>,
+    /// Its own word about this service, however old.
+    pub reported: Option<Reported>,
+}
+
+/// Is the part of a host's desired state a plan depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredFacts {
+    pub release: ReleaseNumber,
+    pub generation: u64,
+    pub state: DesiredState,
+}
+
+/// Is everything that follows from one look; the executor has no choice left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub next: Rollout,
+    /// Each host at most once. Every ask is a new generation of the host's desired state.
+    pub ask: Vec<Ask>,
+    /// In the order they happened; empty when nothing flipped.
+    pub facts: Vec<(Kind, Fact)>,
+    /// When time alone will change the answer; none when only an event can. The end of a host's lease
+    /// is such an event: whoever notices it asks for a plan.
+    pub wake_at: Option<Timestamp>,
+    /// The rollout's order was carried out or is void; `next.order` is empty.
+    pub order_done: bool,
+}
+
+/// Is a new wish for one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub host: HostId,
+    pub what: Wanted,
+    pub priority: Priority,
+    /// The host's ring, a label of its samples.
+    pub ring: RingName,
+}
+
+/// Is what a host is to run of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Release(ReleaseRef),
+    /// Nothing: the undo of a first release.
+    Stopped,
+}
+
+/// Decides what follows from the rollout, the facts of its hosts and the newest verdict on its change.
+///
+/// A host of the rollout without facts counts as silent. A verdict on another change is not looked at.
+/// Asking again with the returned state, once the asks are stored, returns the same state and no asks.
+pub fn plan(
+    rollout: &Rollout,
+    hosts: &BTreeMap<HostId, HostFacts>,
+    verdict: Option<&Verdict>,
+    now: Timestamp,
+) -> Plan {
+    let mut planner = planner::Planner::new(rollout, hosts, verdict, now);
+    planner.carry_out_order();
+    planner.advance();
+    planner.finish()
+}
+
+/// Returns a rollout's state in the words people see.
+pub fn change_state(state: &RolloutState) -> ChangeState {
+    match state {
+        RolloutState::Planned => ChangeState::Planned,
+        RolloutState::Ring { .. } => ChangeState::Running,
+        RolloutState::Held { .. } => ChangeState::Held,
+        RolloutState::Undoing { .. } => ChangeState::Undoing,
+        RolloutState::Undone { .. } => ChangeState::Undone,
+        RolloutState::Stuck { .. } => ChangeState::Stuck,
+        RolloutState::Superseded { .. } => ChangeState::Superseded,
+        RolloutState::Done { .. } => ChangeState::Done,
+    }
+}

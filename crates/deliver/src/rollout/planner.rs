@@ -1,0 +1,222 @@
+//! One plan in the making, and the questions every part of it asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
+
+use model::deliver::{HeldReason, Phase, Priority, ReleaseRef, RingHost, Rollout, RolloutState};
+use model::judge::{Verdict, VerdictState};
+use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
+
+use super::standing::{Standing, is_asked, standing};
+use super::{Ask, HostFacts, Plan, Wanted};
+
+pub(super) struct Planner<'a> {
+    pub(super) next: Rollout,
+    pub(super) hosts: &'a BTreeMap<HostId, HostFacts>,
+    pub(super) verdict: Option<&'a Verdict>,
+    pub(super) now: Timestamp,
+    /// What the rollout brings to its hosts.
+    pub(super) release: Wanted,
+    /// What an undo brings back to them.
+    pub(super) back: Wanted,
+    pub(super) order_done: bool,
+    pub(super) ask: Vec<Ask>,
+    facts: Vec<(Kind, Fact)>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        rollout: &Rollout,
+        hosts: &'a BTreeMap<HostId, HostFacts>,
+        verdict: Option<&'a Verdict>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            next: rollout.clone(),
+            hosts,
+            verdict: verdict.filter(|v| v.change == rollout.change),
+            now,
+            release: Wanted::Release(rollout.release.clone()),
+            back: wanted_by_undo(rollout.previous.as_ref()),
+            order_done: false,
+            ask: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Brings the rollout as far as the facts allow now.
+    pub(super) fn advance(&mut self) {
+        match self.next.state {
+            RolloutState::Planned => {
+                self.enter(0, Phase::Releasing);
+                self.advance_rings();
+            }
+            RolloutState::Ring { .. } | RolloutState::Held { .. } => self.advance_rings(),
+            RolloutState::Undoing { since } | RolloutState::Stuck { since, .. } => {
+                self.advance_undo(since);
+            }
+            RolloutState::Undone { .. }
+            | RolloutState::Superseded { .. }
+            | RolloutState::Done { .. } => {}
+        }
+    }
+
+    pub(super) fn finish(self) -> Plan {
+        Plan {
+            wake_at: self.wake_at(),
+            next: self.next,
+            ask: self.ask,
+            facts: self.facts,
+            order_done: self.order_done,
+        }
+    }
+
+    pub(super) fn tell(&mut self, kind: Kind, fact: Fact) {
+        self.facts.push((kind, fact));
+    }
+
+    /// Asks a host for `what` unless that is what it is asked for already.
+    pub(super) fn ask(&mut self, host: HostId, what: &Wanted, priority: Priority, ring: &RingName) {
+        let Some(facts) = self.hosts.get(&host) else {
+            return;
+        };
+        if !facts.desired.as_ref().is_some_and(|d| is_asked(d, what)) {
+            self.ask.push(Ask {
+                host,
+                what: what.clone(),
+                priority,
+                ring: ring.clone(),
+            });
+        }
+    }
+
+    /// Tells whether this plan asks the host already: a plan may go through several rings, and what it
+    /// asks for is not in the facts yet.
+    pub(super) fn asks(&self, host: HostId) -> bool {
+        self.ask.iter().any(|ask| ask.host == host)
+    }
+
+    /// Goes to a ring and phase; time in it counts from the first such look.
+    pub(super) fn enter(&mut self, ring: usize, phase: Phase) {
+        let stays = matches!(self.next.state,
+            RolloutState::Ring { ring: r, phase: p, .. } if (r, p) == (ring, phase));
+        if !stays {
+            self.next.state = RolloutState::Ring {
+                ring,
+                phase,
+                since: self.now,
+            };
+        }
+    }
+
+    /// Leaves a hold, if there is one.
+    pub(super) fn resume(&mut self, ring: usize, phase: Phase) {
+        if let RolloutState::Held { .. } = self.next.state {
+            let ring = self.next.rings[ring].name.clone();
+            self.tell(Kind::Outcome, Fact::RolloutResumed { ring });
+        }
+        self.enter(ring, phase);
+    }
+
+    /// Holds in front of `reason`. It is told when it is news, not when a number in it moves.
+    pub(super) fn hold(&mut self, ring: usize, reason: HeldReason) {
+        let (since, is_news) = match &self.next.state {
+            RolloutState::Held {
+                reason: before,
+                since,
+                ..
+            } if discriminant(before) == discriminant(&reason) => {
+                (*since, is_news(before, &reason))
+            }
+            _ => (self.now, true),
+        };
+        if is_news {
+            let reason = reason.clone();
+            self.tell(Kind::Outcome, Fact::RolloutHeld { reason });
+        }
+        self.next.state = RolloutState::Held {
+            ring,
+            reason,
+            since,
+        };
+    }
+
+    pub(super) fn facts_of(&self, host: &RingHost) -> Option<&'a HostFacts> {
+        self.hosts.get(&host.id)
+    }
+
+    /// Returns where a host stands on the way to the rollout's release.
+    pub(super) fn stands(&self, host: &RingHost) -> Standing {
+        standing(self.facts_of(host), &self.release)
+    }
+
+    /// Tells whether the host is expected and cannot be counted on: silent, or asked and not proved.
+    pub(super) fn is_unavailable(&self, host: &RingHost) -> bool {
+        match self.stands(host) {
+            Standing::Retired | Standing::Proved => false,
+            Standing::Silent => true,
+            Standing::Underway | Standing::Reverted | Standing::Blocked => host.touched,
+        }
+    }
+
+    /// Tells whether a host asks nothing more of us: it proved the release, or is expected no longer.
+    pub(super) fn is_settled(&self, host: &RingHost) -> bool {
+        match self.stands(host) {
+            Standing::Proved => host.touched,
+            Standing::Retired => true,
+            Standing::Silent | Standing::Underway | Standing::Reverted | Standing::Blocked => false,
+        }
+    }
+
+    /// Returns the hosts that are expected now, and how many of them prove the release.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let standings = || self.next.hosts().map(|host| self.stands(host));
+        let proved = standings().filter(|&s| s == Standing::Proved).count();
+        let expected = standings().filter(|&s| s != Standing::Retired).count();
+        (proved, expected)
+    }
+
+    pub(super) fn is_last(&self, ring: usize) -> bool {
+        ring + 1 == self.next.rings.len()
+    }
+
+    /// Returns the newest verdict when it is a failed one that nobody went past.
+    pub(super) fn fresh_failure(&self) -> Option<&'a Verdict> {
+        let overruled = self.next.overruled.as_ref().and_then(|o| o.verdict);
+        self.verdict
+            .filter(|v| v.state == VerdictState::Fail && Some(v.id) != overruled)
+    }
+}
+
+pub(super) fn wanted_by_undo(previous: Option<&ReleaseRef>) -> Wanted {
+    match previous {
+        Some(previous) => Wanted::Release(previous.clone()),
+        None => Wanted::Stopped,
+    }
+}
+
+/// Tells whether a hold for `after` says something that `before`, of the same kind, did not.
+fn is_news(before: &HeldReason, after: &HeldReason) -> bool {
+    match (before, after) {
+        (
+            HeldReason::WaitingFor { hosts: before, .. },
+            HeldReason::WaitingFor { hosts: after, .. },
+        ) => names_more(before, after),
+        (HeldReason::Blocked { host: before, .. }, HeldReason::Blocked { host: after, .. }) => {
+            before != after
+        }
+        (
+            HeldReason::Person { .. }
+            | HeldReason::WaitingFor { .. }
+            | HeldReason::Blocked { .. }
+            | HeldReason::Verdict { .. },
+            _,
+        ) => before != after,
+    }
+}
+
+/// Tells whether a host is named that was not named before; fewer names are no news.
+pub(super) fn names_more(before: &[HostName], after: &[HostName]) -> bool {
+    let before: BTreeSet<&HostName> = before.iter().collect();
+    after.iter().any(|name| !before.contains(name))
+}

@@ -1,0 +1,265 @@
+//! Whether a rollout may begin, and which host is in which ring.
+
+use std::fmt;
+
+use model::act::Do;
+use model::deliver::{
+    EnvironmentPlan, Host, Release, ReleaseRef, Ring, RingHost, RingSize, RingSpec, Rollout,
+    RolloutState,
+};
+use model::judge::VerdictState;
+use model::{ChangeId, EnvironmentName, Fact, Kind, Labels, RingName, ServiceName, Timestamp};
+
+/// Is the wish to bring a release into an environment.
+pub struct Start<'a> {
+    pub change: ChangeId,
+    pub release: &'a Release,
+    /// The last proved-good release there; none for the first one.
+    pub previous: Option<ReleaseRef>,
+    pub environment: EnvironmentName,
+    /// All enrolled hosts that are not retired, in any order.
+    pub hosts: &'a [Host],
+    /// Another rollout of this service in this environment that is not over.
+    pub running: Option<ChangeId>,
+    pub by: String,
+    pub now: Timestamp,
+}
+
+/// Is why a rollout does not begin. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "unknown environment `{environment}` of `{service}`; known: {}",
+        listed(known)
+    )]
+    UnknownEnvironment {
+        service: ServiceName,
+        environment: EnvironmentName,
+        known: Vec<EnvironmentName>,
+    },
+    #[error("no enrolled host carries the labels {labels} of environment `{environment}`")]
+    NoHosts {
+        environment: EnvironmentName,
+        labels: Labels,
+    },
+    #[error("environment `{environment}` expects {expected} hosts, enrolled: {enrolled}")]
+    TooFewHosts {
+        environment: EnvironmentName,
+        expected: u32,
+        enrolled: usize,
+    },
+    #[error("no host of environment `{environment}` carries the labels {labels} of ring `{ring}`")]
+    EmptyRing {
+        environment: EnvironmentName,
+        ring: RingName,
+        labels: Labels,
+    },
+    #[error("no ring of environment `{environment}` holds a host")]
+    NoRing { environment: EnvironmentName },
+    #[error("`{service}` already has a rollout in `{environment}`: {change} is not over")]
+    RolloutRunning {
+        service: ServiceName,
+        environment: EnvironmentName,
+        change: ChangeId,
+    },
+}
+
+impl Refusal {
+    /// Returns what would help, as a sentence without full stop.
+    pub fn hint(&self) -> String {
+        match self {
+            Refusal::UnknownEnvironment { environment, .. } => format!(
+                "name a known environment, or add `{environment}` under `environments` in sleepwell.yaml and ship again"
+            ),
+            Refusal::NoHosts { labels, .. } => format!(
+                "enrol a host with the labels {labels}, or correct `hosts` of the environment"
+            ),
+            Refusal::TooFewHosts { .. } => {
+                "enrol the missing hosts, or lower `expected` of the environment if they are gone for good".into()
+            }
+            Refusal::EmptyRing { labels, .. } => format!(
+                "label a host {labels}, or correct `hosts` of the ring; a ring that matches nothing would be skipped unseen"
+            ),
+            Refusal::NoRing { .. } => {
+                "give one ring a number of hosts above 0, or `rest`".into()
+            }
+            Refusal::RolloutRunning { change, .. } => {
+                format!("wait until {change} is done, or run `sleepwell undo {change}`")
+            }
+        }
+    }
+}
+
+fn listed<T: fmt::Display>(names: &[T]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Decides whether a rollout may begin and which host is in which ring.
+///
+/// # Errors
+/// A [`Refusal`] that names what is missing; its hint says what would help.
+pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
+    let mut plan = environment_plan(&new)?.clone();
+    if let Some(change) = new.running {
+        return Err(Refusal::RolloutRunning {
+            service: new.release.service.clone(),
+            environment: new.environment,
+            change,
+        });
+    }
+    let hosts = hosts_of(&plan, &new)?;
+    let rings;
+    (plan.rings, rings) = assign(&plan.rings, &hosts, &new.environment)?;
+
+    let definition = &new.release.definition;
+    let auto_undo = definition.procedures.iter().any(|procedure| {
+        procedure.when.verdict == VerdictState::Fail && procedure.actions.contains(&Do::Undo)
+    });
+    let rollout = Rollout {
+        change: new.change,
+        service: new.release.service.clone(),
+        environment: new.environment,
+        release: new.release.to_ref(),
+        previous: new.previous,
+        plan,
+        rings,
+        state: RolloutState::Planned,
+        started_at: new.now,
+        started_by: new.by,
+        order: None,
+        auto_undo,
+        judged: !definition.signals.is_empty(),
+        failed: None,
+        overruled: None,
+        last_entry: None,
+    };
+    let facts = vec![(Kind::Change, planned(&rollout))];
+    Ok((rollout, facts))
+}
+
+fn planned(rollout: &Rollout) -> Fact {
+    Fact::RolloutPlanned {
+        service: rollout.service.clone(),
+        environment: rollout.environment.clone(),
+        release: rollout.release.clone(),
+        previous: rollout.previous.clone(),
+        rings: rollout
+            .rings
+            .iter()
+            .map(|ring| (ring.name.clone(), ring.hosts.len()))
+            .collect(),
+    }
+}
+
+fn environment_plan<'a>(new: &Start<'a>) -> Result<&'a EnvironmentPlan, Refusal> {
+    let environments = &new.release.definition.environments;
+    environments
+        .get(&new.environment)
+        .ok_or_else(|| Refusal::UnknownEnvironment {
+            service: new.release.service.clone(),
+            environment: new.environment.clone(),
+            known: environments.keys().cloned().collect(),
+        })
+}
+
+/// Returns the environment's hosts, sorted by name.
+fn hosts_of<'a>(plan: &EnvironmentPlan, new: &Start<'a>) -> Result<Vec<&'a Host>, Refusal> {
+    let takes_part =
+        |host: &&Host| host.retired_at.is_none() && host.labels.contains_all(&plan.hosts);
+    let mut hosts: Vec<&Host> = new.hosts.iter().filter(takes_part).collect();
+    hosts.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+
+    let environment = new.environment.clone();
+    match plan.expected {
+        Some(expected) if hosts.len() < expected as usize => Err(Refusal::TooFewHosts {
+            environment,
+            expected,
+            enrolled: hosts.len(),
+        }),
+        _ if hosts.is_empty() => Err(Refusal::NoHosts {
+            environment,
+            labels: plan.hosts.clone(),
+        }),
+        _ => Ok(hosts),
+    }
+}
+
+/// Deals the hosts out to the rings; each is in the first that takes it. Rings that get none because
+/// the environment is small are left out, together with their specification.
+fn assign(
+    specs: &[RingSpec],
+    hosts: &[&Host],
+    environment: &EnvironmentName,
+) -> Result<(Vec<RingSpec>, Vec<Ring>), Refusal> {
+    let mut free = hosts.to_vec();
+    let mut kept = (Vec::new(), Vec::new());
+    for spec in specs {
+        refuse_unmatched(spec, hosts, environment)?;
+        let taken = take(&spec.hosts, &mut free, hosts.len());
+        if !taken.is_empty() {
+            kept.0.push(spec.clone());
+            kept.1.push(ring(spec, &taken));
+        }
+    }
+    if kept.1.is_empty() {
+        return Err(Refusal::NoRing {
+            environment: environment.clone(),
+        });
+    }
+    Ok(kept)
+}
+
+/// A label match that fits no host at all is a slip of the pen: left out, the ring that was to catch a
+/// bad release would be missing without a word.
+fn refuse_unmatched(
+    spec: &RingSpec,
+    hosts: &[&Host],
+    environment: &EnvironmentName,
+) -> Result<(), Refusal> {
+    match &spec.hosts {
+        RingSize::Match(labels) if !hosts.iter().any(|h| h.labels.contains_all(labels)) => {
+            Err(Refusal::EmptyRing {
+                environment: environment.clone(),
+                ring: spec.name.clone(),
+                labels: labels.clone(),
+            })
+        }
+        RingSize::Match(_) | RingSize::Count(_) | RingSize::Percent(_) | RingSize::Rest => Ok(()),
+    }
+}
+
+fn take<'a>(size: &RingSize, free: &mut Vec<&'a Host>, all: usize) -> Vec<&'a Host> {
+    let first = |free: &mut Vec<&'a Host>, n: usize| free.drain(..n.min(free.len())).collect();
+    match size {
+        RingSize::Count(n) => first(free, *n as usize),
+        RingSize::Percent(percent) => first(free, (all * usize::from(*percent)).div_ceil(100)),
+        RingSize::Match(labels) => {
+            let (taken, left) = free.iter().partition(|h| h.labels.contains_all(labels));
+            *free = left;
+            taken
+        }
+        RingSize::Rest => std::mem::take(free),
+    }
+}
+
+fn ring(spec: &RingSpec, hosts: &[&Host]) -> Ring {
+    Ring {
+        name: spec.name.clone(),
+        hosts: hosts
+            .iter()
+            .map(|host| RingHost {
+                id: host.id,
+                name: host.name.clone(),
+                touched: false,
+            })
+            .collect(),
+        proved_at: None,
+        passed_at: None,
+        passed_how: None,
+    }
+}

@@ -1,0 +1,145 @@
+//! The way back: every host that was asked for the release is asked for the one before it, at once.
+
+use model::deliver::{Priority, RingHost, Rollout, RolloutState};
+use model::{ChangeId, Fact, HostName, Kind, Timestamp, Version};
+
+use super::planner::{Planner, names_more};
+use super::ring::millis_between;
+use super::standing::{Standing, standing};
+use super::{Ask, UNDO_DEADLINE};
+
+/// Is why a finished rollout is not undone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UndoRefusal {
+    #[error("{change} is not the newest rollout of its service there; {newest} came after it")]
+    NotNewest { change: ChangeId, newest: ChangeId },
+    #[error("{change} was superseded by {by}")]
+    Superseded { change: ChangeId, by: ChangeId },
+}
+
+impl UndoRefusal {
+    /// Returns what would help, as a sentence without full stop.
+    pub fn hint(&self) -> String {
+        match self {
+            UndoRefusal::NotNewest { newest: other, .. }
+            | UndoRefusal::Superseded { by: other, .. } => {
+                format!("undo {other} first: `sleepwell undo {other}`")
+            }
+        }
+    }
+}
+
+/// Decides whether an order to undo may be accepted; `newest` is the newest rollout of the same service
+/// and environment that was not undone.
+///
+/// One that is still under way may always be undone. One that was undone already may be told again:
+/// nothing follows.
+///
+/// # Errors
+/// A later rollout stands on this one: undoing this would also undo that, without a word.
+pub fn undo_of_finished(rollout: &Rollout, newest: ChangeId) -> Result<(), UndoRefusal> {
+    let change = rollout.change;
+    match rollout.state {
+        RolloutState::Planned
+        | RolloutState::Ring { .. }
+        | RolloutState::Held { .. }
+        | RolloutState::Undoing { .. }
+        | RolloutState::Stuck { .. } => Ok(()),
+        RolloutState::Superseded { by, .. } => Err(UndoRefusal::Superseded { change, by }),
+        RolloutState::Done { .. } | RolloutState::Undone { .. } if newest > change => {
+            Err(UndoRefusal::NotNewest { change, newest })
+        }
+        RolloutState::Done { .. } | RolloutState::Undone { .. } => Ok(()),
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn begin_undo(&mut self) {
+        self.next.state = RolloutState::Undoing { since: self.now };
+        let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
+        self.tell(Kind::Action, Fact::UndoStarted { to, hosts });
+    }
+
+    /// Asks whoever is not asked yet, and looks who is back. Nothing delays it: no budget, no ring, no
+    /// silent host, no hold.
+    pub(super) fn advance_undo(&mut self, since: Timestamp) {
+        self.ask_back();
+        let missing = self.not_back_yet();
+        if missing.is_empty() {
+            self.undone();
+        } else if self.now >= since + UNDO_DEADLINE {
+            self.stuck(missing, since);
+        }
+    }
+
+    fn ask_back(&mut self) {
+        let back = self.back.clone();
+        for ring in self.next.rings.clone() {
+            for host in ring.hosts.iter().filter(|h| h.touched) {
+                let is_asked = self.asks(host.id);
+                if !is_asked && standing(self.facts_of(host), &back) != Standing::Retired {
+                    self.ask(host.id, &back, Priority::Rollback, &ring.name);
+                }
+            }
+        }
+    }
+
+    /// Asks hosts that are not back once more although they were asked before: a new generation makes a
+    /// host that gave up try again, after a person mended what was in its way.
+    pub(super) fn ask_back_again(&mut self) {
+        let missing = self.not_back_yet();
+        for ring in &self.next.rings {
+            let again = ring
+                .hosts
+                .iter()
+                .filter(|h| h.touched && missing.contains(&h.name))
+                .filter(|h| self.hosts.contains_key(&h.id));
+            self.ask.extend(again.map(|host| Ask {
+                host: host.id,
+                what: self.back.clone(),
+                priority: Priority::Rollback,
+                ring: ring.name.clone(),
+            }));
+        }
+    }
+
+    fn to_bring_back(&self) -> impl Iterator<Item = &RingHost> {
+        self.next.hosts().filter(|host| {
+            host.touched && standing(self.facts_of(host), &self.back) != Standing::Retired
+        })
+    }
+
+    fn not_back_yet(&self) -> Vec<HostName> {
+        self.to_bring_back()
+            .filter(|host| standing(self.facts_of(host), &self.back) != Standing::Proved)
+            .map(|host| host.name.clone())
+            .collect()
+    }
+
+    fn undone(&mut self) {
+        let fact = Fact::RolloutUndone {
+            to: self.undone_to(),
+            hosts: self.to_bring_back().count(),
+            after_ms: millis_between(self.next.started_at, self.now),
+        };
+        self.next.state = RolloutState::Undone { at: self.now };
+        self.tell(Kind::Outcome, fact);
+    }
+
+    /// Names the hosts the undo has not reached; told when a name is new.
+    fn stuck(&mut self, hosts: Vec<HostName>, since: Timestamp) {
+        let is_news = match &self.next.state {
+            RolloutState::Stuck { hosts: before, .. } => names_more(before, &hosts),
+            _ => true,
+        };
+        if is_news {
+            let hosts = hosts.clone();
+            self.tell(Kind::Outcome, Fact::RolloutStuck { hosts });
+        }
+        self.next.state = RolloutState::Stuck { hosts, since };
+    }
+
+    fn undone_to(&self) -> Option<Version> {
+        self.next.previous.as_ref().map(|p| p.version.clone())
+    }
+}

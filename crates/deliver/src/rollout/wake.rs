@@ -1,0 +1,58 @@
+//! When time alone will change the answer.
+
+use model::Timestamp;
+use model::deliver::{HeldReason, RolloutState};
+
+use super::planner::Planner;
+use super::ring::longest;
+use super::standing::{Standing, stalled_from};
+use super::{JUDGE_GRACE, UNDO_DEADLINE};
+
+impl Planner<'_> {
+    /// Returns the next instant at which the same facts may lead to another plan.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        let instants = match &self.next.state {
+            RolloutState::Ring { ring, .. } => self.ring_instants(*ring),
+            RolloutState::Held { ring, reason, .. } => match reason {
+                HeldReason::Person { .. } => Vec::new(),
+                HeldReason::WaitingFor { .. }
+                | HeldReason::Blocked { .. }
+                | HeldReason::Verdict { .. } => self.ring_instants(*ring),
+            },
+            RolloutState::Undoing { since } => vec![*since + UNDO_DEADLINE],
+            RolloutState::Planned
+            | RolloutState::Stuck { .. }
+            | RolloutState::Undone { .. }
+            | RolloutState::Superseded { .. }
+            | RolloutState::Done { .. } => Vec::new(),
+        };
+        instants.into_iter().filter(|&at| at > self.now).min()
+    }
+
+    fn ring_instants(&self, ring: usize) -> Vec<Timestamp> {
+        if self.next.failed.is_some() {
+            return Vec::new();
+        }
+        let spec = &self.next.plan.rings[ring];
+        let clock = self.next.rings[ring].proved_at.into_iter();
+        clock
+            .flat_map(|at| {
+                let deadline = at + longest(spec);
+                [at + spec.bake, deadline, deadline + JUDGE_GRACE]
+            })
+            .chain(self.stall_instants())
+            .collect()
+    }
+
+    fn stall_instants(&self) -> impl Iterator<Item = Timestamp> {
+        self.next
+            .hosts()
+            .filter(|host| match self.stands(host) {
+                Standing::Underway | Standing::Reverted => host.touched,
+                Standing::Retired | Standing::Silent | Standing::Blocked | Standing::Proved => {
+                    false
+                }
+            })
+            .filter_map(|host| stalled_from(self.facts_of(host)?, &self.release))
+    }
+}

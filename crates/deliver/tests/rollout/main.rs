@@ -1,0 +1,16 @@
+//! The rollout planner, asked the way the engine asks it.
+//!
+//! Every turn of the [`fleet::World`] also checks what must hold always: that a stored rollout plans
+//! like the one in memory, that asking again changes nothing, that nothing changes before `wake_at`,
+//! and the invariants of `deliver::rollout`. So each test here is a test of those too.
+
+mod fleet;
+mod holds;
+mod invariants;
+mod orders;
+mod owed;
+mod random;
+mod rings;
+mod starting;
+mod stories;
+mod verdicts;
