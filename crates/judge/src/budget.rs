@@ -1,0 +1,96 @@
+//! One error budget for a whole change: split over its signals, and over its rings.
+
+use std::collections::BTreeMap;
+
+use model::observe::Signal;
+
+/// The chance that a harmless change is ever called harmful, however long and often one looks.
+pub(crate) const ALPHA: f64 = 0.01;
+/// The chance that a ring in which a signal is worse by its margin is cleared of it.
+pub(crate) const PASS_ALPHA: f64 = 0.01;
+/// What critical signals get of [`ALPHA`] when there are others.
+const CRITICAL_SHARE: f64 = 0.7;
+
+/// Returns each signal's weight in the evidence of the change, in the order of the map. They sum to 1;
+/// advisory signals have none.
+pub(crate) fn signal_weights(signals: &BTreeMap<String, Signal>) -> Vec<f64> {
+    let of_class = |critical: bool| {
+        let class = signals
+            .values()
+            .filter(|s| !s.advisory && s.critical == critical);
+        class.count() as f64
+    };
+    let (critical, other) = (of_class(true), of_class(false));
+    let critical_share = match (critical > 0.0, other > 0.0) {
+        (true, true) => CRITICAL_SHARE,
+        (has_critical, _) => f64::from(u8::from(has_critical)),
+    };
+    let weight = |s: &Signal| match (s.advisory, s.critical) {
+        (true, _) => 0.0,
+        (false, true) => critical_share / critical,
+        (false, false) => (1.0 - critical_share) / other,
+    };
+    signals.values().map(weight).collect()
+}
+
+/// Returns the weights of the evidence over all rings, of each ring alone, and of none (evidence 1):
+/// `1/2`, `1/2 * 2^-r` for rings counted from 1, and what is left. They sum to 1, so that the mean is
+/// as honest as each part. A single ring needs no split and has no such weights.
+pub(crate) fn ring_weights(rings: usize) -> Vec<f64> {
+    let halves = std::iter::successors(Some(0.5), |w| Some(w / 2.0));
+    let mut weights: Vec<f64> = halves.take(rings + 1).collect();
+    weights.extend(weights.last().copied());
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use model::observe::{Level, SignalKind};
+
+    use super::*;
+
+    fn weights(classes: &[(bool, bool)]) -> Vec<f64> {
+        let signal = |&(critical, advisory): &(bool, bool)| Signal {
+            level: Level::Service,
+            kind: SignalKind::Count {
+                bad: "errors".to_owned(),
+                total: "requests".to_owned(),
+            },
+            critical,
+            advisory,
+            margin: 0.5,
+            tolerated: 0.0,
+            min_requests: 1,
+            owner: None,
+        };
+        let named = classes.iter().enumerate();
+        signal_weights(&named.map(|(i, c)| (format!("s{i}"), signal(c))).collect())
+    }
+
+    #[test]
+    fn critical_signals_share_seventy_percent() {
+        let all = [(true, false), (true, false), (false, false), (true, true)];
+        let weights = weights(&all);
+        for (weight, expected) in weights.iter().zip([0.35, 0.35, 0.3, 0.0]) {
+            assert!((weight - expected).abs() < 1e-15, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_alone_gets_everything() {
+        assert_eq!(weights(&[(true, false), (false, true)]), [1.0, 0.0]);
+        assert_eq!(weights(&[(false, false), (false, false)]), [0.5, 0.5]);
+        assert_eq!(weights(&[(true, true)]), [0.0]);
+        assert!(weights(&[]).is_empty());
+    }
+
+    #[test]
+    fn ring_weights_sum_to_one() {
+        for rings in 2..=model::limit::RINGS {
+            let weights = ring_weights(rings);
+            assert_eq!(weights.len(), rings + 2);
+            assert_eq!(weights.iter().sum::<f64>(), 1.0, "{rings}");
+        }
+        assert_eq!(ring_weights(3), [0.5, 0.25, 0.125, 0.0625, 0.0625]);
+    }
+}
