@@ -1,0 +1,133 @@
+//! One change as people see it: where it stands, ring by ring and host by host, as known *now*.
+
+mod host;
+mod ring;
+mod sentence;
+mod signal;
+
+use std::collections::BTreeMap;
+
+use model::api::change::{ChangeView, HostLine, VerdictView};
+use model::deliver::{ReleaseRef, Rollout, RolloutState};
+use model::judge::Verdict;
+use model::observe::{Change, Signal};
+use model::{Entry, HostId, Timestamp};
+
+pub use host::HostNow;
+pub use sentence::sentence;
+
+use crate::{sentence as words, why};
+
+/// Is everything that is known of a change.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewInput<'a> {
+    pub change: &'a Change,
+    pub rollout: &'a Rollout,
+    /// Every host that is expected to run the service in this environment.
+    pub hosts: &'a BTreeMap<HostId, HostNow>,
+    /// The signals the release declares, by name.
+    pub signals: &'a BTreeMap<String, Signal>,
+    /// The newest one of this change.
+    pub verdict: Option<&'a Verdict>,
+    /// The change's entries and their causes, in the order they were written.
+    pub entries: &'a [Entry],
+    pub now: Timestamp,
+}
+
+/// Builds the change's page.
+pub fn view(input: ViewInput<'_>) -> ChangeView {
+    let rollout = input.rollout;
+    ChangeView {
+        change: input.change.clone(),
+        sentence: sentence(&input),
+        release: rollout.release.version.clone(),
+        digest: rollout.release.digest,
+        previous: rollout.previous.as_ref().map(|r| r.version.clone()),
+        rings: ring::views(&input),
+        verdict: input.verdict.map(verdict_view),
+        signals: signal::views(input.signals, input.verdict),
+        drifted: drifted(&input),
+        timeline: why::items(input.entries),
+        now: input.now,
+    }
+}
+
+fn verdict_view(verdict: &Verdict) -> VerdictView {
+    VerdictView {
+        id: verdict.id,
+        state: verdict.state,
+        reason: verdict.reason.word().to_owned(),
+        at: verdict.at,
+        sentence: words::verdict(verdict),
+    }
+}
+
+/// Returns the hosts of the service, in a ring of this change or not, that do not run what they
+/// should or cannot be seen to; sorted by name.
+fn drifted(input: &ViewInput<'_>) -> Vec<HostLine> {
+    let mut lines: Vec<HostLine> = input
+        .hosts
+        .values()
+        .filter(|host| host.is_off())
+        .map(|host| host.line(input.now))
+        .collect();
+    lines.sort_by(|a, b| a.host.cmp(&b.host));
+    lines
+}
+
+impl ViewInput<'_> {
+    fn host(&self, id: HostId) -> Option<&HostNow> {
+        self.hosts.get(&id)
+    }
+
+    /// Tells whether the hosts that took part were asked for another release since: the change is
+    /// history, and what runs now says nothing about it.
+    fn is_history(&self) -> bool {
+        let end = match &self.rollout.state {
+            RolloutState::Done { .. } => Some(&self.rollout.release),
+            // The undo of a first release leaves the hosts with an order to stop that one.
+            RolloutState::Undone { .. } => Some(
+                self.rollout
+                    .previous
+                    .as_ref()
+                    .unwrap_or(&self.rollout.release),
+            ),
+            RolloutState::Superseded { .. } => return true,
+            RolloutState::Planned
+            | RolloutState::Ring { .. }
+            | RolloutState::Held { .. }
+            | RolloutState::Undoing { .. }
+            | RolloutState::Stuck { .. } => return false,
+        };
+        let number = |release: Option<&ReleaseRef>| release.map(|r| r.number);
+        self.rollout
+            .hosts()
+            .filter(|host| host.touched)
+            .filter_map(|host| self.host(host.id)?.wanted.as_ref())
+            .any(|wanted| Some(wanted.number) != number(end))
+    }
+
+    /// Returns how many of the rollout's hosts prove the release now.
+    fn proved(&self) -> usize {
+        self.count(Some(&self.rollout.release))
+    }
+
+    /// Returns how many hosts the undo concerns, and how many of them prove that they are back.
+    fn back(&self) -> (usize, usize) {
+        let touched = || self.rollout.hosts().filter(|host| host.touched);
+        let previous = self.rollout.previous.as_ref();
+        let back = touched()
+            .filter_map(|host| self.host(host.id))
+            .filter(|host| host.proves(previous))
+            .count();
+        (back, touched().count())
+    }
+
+    fn count(&self, release: Option<&ReleaseRef>) -> usize {
+        self.rollout
+            .hosts()
+            .filter_map(|host| self.host(host.id))
+            .filter(|host| host.proves(release))
+            .count()
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a change stands and why, in one sentence.
+
+use std::time::Duration;
+
+use model::deliver::{Command, HeldReason, Phase, Ring, RolloutState};
+use model::judge::{Verdict, VerdictState};
+use model::words::{are_back, counted, duration, line};
+use model::{Fact, HostName, Timestamp, Version};
+
+use super::{ViewInput, host, ring};
+use crate::sentence::{Tense, held, reason};
+
+/// Returns the change's state as one plain sentence with the numbers in it.
+pub fn sentence(input: &ViewInput<'_>) -> String {
+    let rollout = input.rollout;
+    let what = format!("{} {}", rollout.service, rollout.release.version);
+    match &rollout.state {
+        RolloutState::Planned => format!(
+            "{what} is planned for {} in {}; nothing has changed yet.",
+            counted(rollout.hosts().count() as u64, "host"),
+            counted(rollout.rings.len() as u64, "ring")
+        ),
+        RolloutState::Ring { ring, phase, .. } => under_way(input, &what, *ring, *phase),
+        RolloutState::Held { reason, .. } => {
+            format!("{what} is held: {}.", held_now(input, reason))
+        }
+        RolloutState::Undoing { .. } => undoing(input, &what),
+        RolloutState::Undone { at } => undone(input, &what, *at),
+        RolloutState::Stuck { hosts, .. } => stuck(input, &what, hosts),
+        RolloutState::Superseded { by, .. } => {
+            format!("{what} was overtaken by {by} before it reached every host.")
+        }
+        RolloutState::Done { at } => done(input, &what, *at),
+    }
+}
+
+fn under_way(input: &ViewInput<'_>, what: &str, index: usize, phase: Phase) -> String {
+    let of = input.rollout.hosts().count();
+    let proved = format!("{} of {of} hosts proved", input.proved());
+    let Some(ring) = input.rollout.rings.get(index) else {
+        return format!("{what}: {proved}.");
+    };
+    match phase {
+        Phase::Releasing => format!("{what} is on its way to ring {}: {proved}.", ring.name),
+        Phase::Proving => match ring::waiting_for(input, ring) {
+            Some(hosts) => format!("{what}: {proved}; waiting for {hosts}."),
+            None => format!("{what}: {proved}."),
+        },
+        Phase::Baking => format!(
+            "{what} is watched in ring {}{}, {proved}: {}.",
+            ring.name,
+            watched(input, ring),
+            found(input)
+        ),
+        Phase::Judging => {
+            let until = ring::deadline(input, ring).map(|until| format!(", {until}"));
+            format!(
+                "{what} is judged in ring {}{}, {proved}: {}.",
+                ring.name,
+                until.unwrap_or_default(),
+                found(input)
+            )
+        }
+    }
+}
+
+fn watched(input: &ViewInput<'_>, ring: &Ring) -> String {
+    match (ring.proved_at, ring::spec(input, ring)) {
+        (Some(at), Some(spec)) => format!(
+            " for {} of at least {}",
+            duration(input.now.since(at).min(spec.bake)),
+            duration(spec.bake)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Returns what the judge has found so far.
+fn found(input: &ViewInput<'_>) -> String {
+    match input.verdict {
+        Some(verdict) => reason(verdict, Tense::Is),
+        None => "no verdict yet".to_owned(),
+    }
+}
+
+/// Says why a change is held, with what is known now of the hosts and the verdict.
+fn held_now(input: &ViewInput<'_>, why: &HeldReason) -> String {
+    match why {
+        HeldReason::WaitingFor { hosts, proved, of } if !hosts.is_empty() => format!(
+            "{proved} of {of} hosts proved; waiting for {}",
+            host::named(input, hosts.iter())
+        ),
+        HeldReason::Verdict { state, .. } => match input.verdict {
+            Some(verdict) if verdict.state.to_string() == *state => format!(
+                "{}; a person decides: sleepwell go {id} or sleepwell undo {id}",
+                reason(verdict, Tense::Is),
+                id = input.change.id
+            ),
+            _ => held(why),
+        },
+        HeldReason::WaitingFor { .. } | HeldReason::Person { .. } | HeldReason::Blocked { .. } => {
+            held(why)
+        }
+    }
+}
+
+fn undoing(input: &ViewInput<'_>, what: &str) -> String {
+    let (back, of) = input.back();
+    let because = match undo_order(input) {
+        Undo::ByItself(Some(verdict)) => format!(": {}", reason(verdict, Tense::Is)),
+        Undo::ByItself(None) => String::new(),
+        Undo::By { who, why } => format!(" by {who}{}", colon(&why)),
+    };
+    format!(
+        "{what} is being undone{because}; {}.",
+        are_back(back, of, previous(input))
+    )
+}
+
+fn undone(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
+    let after = input
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match Fact::from_body(&entry.body) {
+            Ok(Fact::RolloutUndone { after_ms, .. }) => Some(Duration::from_millis(after_ms)),
+            _ => None,
+        });
+    let after = duration(after.unwrap_or_else(|| at.since(input.rollout.started_at)));
+    match undo_order(input) {
+        Undo::ByItself(Some(verdict)) => format!(
+            "{what} was undone by itself after {after}: {}.",
+            reason(verdict, Tense::Was)
+        ),
+        Undo::ByItself(None) => format!("{what} was undone by itself after {after}."),
+        Undo::By { who, why } => {
+            format!("{what} was undone by {who} after {after}{}.", colon(&why))
+        }
+    }
+}
+
+fn stuck(input: &ViewInput<'_>, what: &str, hosts: &[HostName]) -> String {
+    let (back, of) = input.back();
+    format!(
+        "{what} is not undone everywhere: {}; still waiting for {}.",
+        are_back(back, of, previous(input)),
+        host::named(input, hosts.iter())
+    )
+}
+
+fn previous<'a>(input: &ViewInput<'a>) -> Option<&'a Version> {
+    let previous = input.rollout.previous.as_ref();
+    previous.map(|release| &release.version)
+}
+
+fn done(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
+    let of = input.rollout.hosts().count();
+    if input.is_history() {
+        return format!(
+            "{what} went live on {of} of {of} hosts after {}, each proved from its running process; another release followed.",
+            duration(at.since(input.rollout.started_at))
+        );
+    }
+    let proved = input.proved();
+    if proved == of {
+        return format!(
+            "{what} is live on {of} of {of} hosts, each proved from its running process."
+        );
+    }
+    let off = input.rollout.rings.iter().flat_map(|ring| &ring.hosts);
+    let release = Some(&input.rollout.release);
+    let off = off.filter(|host| !input.host(host.id).is_some_and(|now| now.proves(release)));
+    format!(
+        "{what} went live on every host, but now {proved} of {of} hosts prove it; missing: {}.",
+        host::named(input, off.map(|host| &host.name))
+    )
+}
+
+/// Is who wanted the undo.
+enum Undo<'a> {
+    /// A procedure, because of this verdict.
+    ByItself(Option<&'a Verdict>),
+    By {
+        who: String,
+        why: String,
+    },
+}
+
+/// Finds the newest order to undo; without one a procedure's is assumed, which writes its own.
+fn undo_order<'a>(input: &ViewInput<'a>) -> Undo<'a> {
+    let order = input
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match Fact::from_body(&entry.body) {
+            Ok(Fact::Ordered {
+                command: Command::Undo,
+                reason,
+            }) => Some((line(&entry.actor), line(&reason))),
+            _ => None,
+        });
+    match order {
+        Some((who, why)) if !who.starts_with("procedure ") => Undo::By { who, why },
+        _ => Undo::ByItself(input.verdict.filter(|v| v.state == VerdictState::Fail)),
+    }
+}
+
+fn colon(why: &str) -> String {
+    if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    }
+}

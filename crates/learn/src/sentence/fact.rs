@@ -1,0 +1,357 @@
+//! One sentence per fact; this table is the journal's voice.
+
+use std::time::Duration;
+
+use model::deliver::{Command, HeldReason, Priority, Proof};
+use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
+use model::{Entry, Fact, RingName, Timestamp};
+
+use super::evidence;
+
+/// Is an entry in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The fact's name, for programs: `ring_started`; `unknown` when the body names none.
+    pub event: String,
+    /// One sentence, never empty, one line.
+    pub text: String,
+    /// Paragraphs below it: the evidence of a verdict, the failure of a message.
+    pub detail: Vec<String>,
+}
+
+/// Tells what an entry says.
+///
+/// A body that cannot be read (a newer program wrote it, or it was damaged) is told as exactly that.
+pub fn of(entry: &Entry) -> Told {
+    let name = entry.body.get("fact").and_then(|name| name.as_str());
+    let event = line(name.unwrap_or("unknown"));
+    match Fact::from_body(&entry.body) {
+        Ok(fact) => Told {
+            event,
+            text: text(&fact, entry),
+            detail: detail(&fact, entry.at),
+        },
+        Err(why) => Told {
+            text: match name {
+                Some(_) => format!("Something this version cannot read happened: `{event}`."),
+                None => "An entry this version cannot read.".to_owned(),
+            },
+            event,
+            detail: vec![format!("Its body could not be read: {}.", line(&why))],
+        },
+    }
+}
+
+/// Is a table, one arm per fact, so that a new fact does not compile without its sentence.
+fn text(fact: &Fact, entry: &Entry) -> String {
+    let now = entry.at;
+    match fact {
+        Fact::ServerStarted { version } => {
+            format!("The server started, version {}.", line(version))
+        }
+        Fact::TokenCreated {
+            name,
+            role,
+            expires_at,
+        } => {
+            let end = match expires_at {
+                Some(at) => format!("it ends at {}", moment(*at, now)),
+                None => "it does not end by itself".to_owned(),
+            };
+            format!("Token `{}` was created as {role}; {end}.", line(name))
+        }
+        Fact::TokenRevoked { name } => format!("Token `{}` was revoked.", line(name)),
+        Fact::HostEnrolled { host } => {
+            format!("{host} was enrolled and is expected to report from now on.")
+        }
+        Fact::HostSilent { host, since } => {
+            format!("{host} has been silent since {}.", moment(*since, now))
+        }
+        Fact::HostBack { host, silent_since } => format!(
+            "{host} reports again after {} of silence.",
+            duration(now.since(*silent_since))
+        ),
+        Fact::HostProof {
+            host,
+            service,
+            proof,
+            version,
+            why,
+        } => {
+            let what = match version {
+                Some(version) => format!("{service} {version}"),
+                None => service.to_string(),
+            };
+            format!(
+                "{}{}.",
+                host_proof(host.as_str(), &what, *proof),
+                colon(why)
+            )
+        }
+        Fact::HostExit {
+            host,
+            service,
+            exits,
+            why,
+        } => format!(
+            "{service} ended on {host} without being asked, {} so far{}.",
+            counted((*exits).into(), "time"),
+            colon(why)
+        ),
+        Fact::HostUnhealthy {
+            host,
+            service,
+            failed_checks,
+        } => format!(
+            "{service} on {host} failed {} in a row.",
+            counted((*failed_checks).into(), "health check")
+        ),
+        Fact::HostRefused {
+            host,
+            kind,
+            seen,
+            offered,
+        } => format!(
+            "{host} refused an order that is older than what it has recorded ({} {offered}, it knows {seen}).",
+            line(kind)
+        ),
+        Fact::HostAsked {
+            host,
+            service,
+            version,
+            generation,
+            priority,
+        } => {
+            let to = match priority {
+                Priority::Rollout => "run",
+                Priority::Rollback => "go back to",
+            };
+            format!("{host} was asked to {to} {service} {version} (generation {generation}).")
+        }
+        Fact::ReleaseCreated { service, release } => format!(
+            "{service} {} was stored as release {}, digest {}.",
+            release.version,
+            release.number,
+            release.digest.short()
+        ),
+        Fact::RolloutPlanned {
+            service,
+            environment,
+            release,
+            previous,
+            rings,
+        } => {
+            let instead = match previous {
+                Some(previous) => format!("in place of {}", previous.version),
+                None => "where nothing was proved before".to_owned(),
+            };
+            format!(
+                "{service} {} is to reach {environment} {instead}, ring by ring: {}.",
+                release.version,
+                planned_rings(rings)
+            )
+        }
+        Fact::RingStarted { ring, hosts } => {
+            format!("Ring {ring} started on {}.", some_hosts(hosts))
+        }
+        Fact::RingProved { ring, hosts } => match hosts {
+            1 => format!("The host of ring {ring} proved it from its running process."),
+            n => format!("All {n} hosts of ring {ring} proved it from their running processes."),
+        },
+        Fact::RingPassed { ring, how } => format!("Ring {ring} passed{}.", colon(&passed(how))),
+        Fact::RolloutHeld { reason } => format!("Held: {}.", held(reason)),
+        Fact::RolloutResumed { ring } => format!("It goes on with ring {ring}."),
+        Fact::UndoStarted { to, hosts } => {
+            format!("The undo began: {}.", way_back(*hosts, to.as_ref()))
+        }
+        Fact::RolloutUndone {
+            to,
+            hosts,
+            after_ms,
+        } => {
+            let back = are_back(*hosts, *hosts, to.as_ref());
+            let after = millis(*after_ms);
+            format!("Undone after {after}; {back}, checked by digest.")
+        }
+        Fact::RolloutStuck { hosts } => format!(
+            "The undo did not reach {} in time; it goes on trying.",
+            some_hosts(hosts)
+        ),
+        Fact::RolloutDone { hosts, after_ms } => format!(
+            "Live on {hosts} of {hosts} hosts after {}, each proved from its running process.",
+            millis(*after_ms)
+        ),
+        Fact::VerdictGiven { verdict } => evidence::verdict(verdict),
+        Fact::Ordered { command, reason } => {
+            let wish = match command {
+                Command::Undo => "asked to undo it",
+                Command::Hold => "asked to hold it",
+                Command::Go => "asked to go on",
+            };
+            format!("{} {wish}{}.", who(&entry.actor), colon(reason))
+        }
+        Fact::ActionTaken {
+            procedure, what, ..
+        } => format!(
+            "Procedure `{}` follows from the verdict: {}.",
+            line(procedure),
+            action(what)
+        ),
+        Fact::ActionFailed {
+            procedure,
+            what,
+            why,
+            ..
+        } => format!(
+            "Procedure `{}` failed at this step: {}{}.",
+            line(procedure),
+            action(what),
+            aside(why)
+        ),
+        Fact::MessageQueued { to, title, .. } => {
+            format!("Told by {}{}.", line(to), colon(title))
+        }
+        Fact::MessageAccepted { to, attempt, .. } => format!(
+            "The receiver took the message, {}, {}.",
+            line(to),
+            match attempt {
+                0 | 1 => "at the first attempt".to_owned(),
+                n => format!("at attempt {n}"),
+            }
+        ),
+        Fact::MessageFailed { to, attempts, .. } => format!(
+            "A message could not be delivered, {}, after {}.",
+            line(to),
+            counted((*attempts).into(), "attempt")
+        ),
+    }
+}
+
+fn detail(fact: &Fact, now: Timestamp) -> Vec<String> {
+    match fact {
+        Fact::VerdictGiven { verdict } => evidence::paragraphs(verdict, now),
+        Fact::MessageFailed { why, .. } if !line(why).is_empty() => {
+            vec![format!("The last attempt ended with: {}.", line(why))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Says why a change is held, as a clause without a full stop.
+pub fn held(reason: &HeldReason) -> String {
+    match reason {
+        HeldReason::Person { by } => format!("{} said hold", line(by)),
+        HeldReason::WaitingFor { hosts, proved, of } => {
+            let proved = format!("{proved} of {of} hosts proved");
+            match hosts.as_slice() {
+                [] => proved,
+                hosts => format!("{proved}; waiting for {}", names(hosts)),
+            }
+        }
+        HeldReason::Blocked { host, why } => {
+            format!("{host} cannot run it until a person acts{}", colon(why))
+        }
+        HeldReason::Verdict { state, reason } => {
+            let (state, reason) = (line(state), line(reason).replace('_', " "));
+            match reason.as_str() {
+                "" => format!("the verdict is {state} and asks a person"),
+                reason => format!("the verdict is {state} ({reason}) and asks a person"),
+            }
+        }
+    }
+}
+
+/// Says how a ring passed, from the word the rollout keeps: `pass`, `unjudged`, `not excluded: 2`,
+/// `by jonas`. A clause without a full stop, empty for an empty word.
+pub(crate) fn passed(how: &str) -> String {
+    let how = line(how);
+    if let Some(odds) = how.strip_prefix("not excluded") {
+        let odds = odds.trim_start_matches(':').trim().parse::<f64>();
+        return match odds {
+            Ok(odds) if odds.is_finite() => format!(
+                "no sign of harm by its deadline, but {} as likely is not excluded",
+                times(odds)
+            ),
+            _ => "no sign of harm by its deadline, but harm is not excluded".to_owned(),
+        };
+    }
+    match how.as_str() {
+        "pass" => "harm beyond the margin is excluded".to_owned(),
+        "unjudged" => "unjudged, since there was nothing to compare it with".to_owned(),
+        _ => how,
+    }
+}
+
+fn host_proof(host: &str, what: &str, proof: Proof) -> String {
+    match proof {
+        Proof::Converged => format!("{host} proved that it runs {what}"),
+        Proof::Pending => format!("{host} is not there yet with {what}"),
+        Proof::Reverted => {
+            format!("{host} went back by itself to its last proved release; it runs {what}")
+        }
+        Proof::Drifted => {
+            format!("{host} no longer runs what it proved before; it runs {what}")
+        }
+        Proof::Stopped => format!("{host} proved that nothing of {what} runs on it"),
+        Proof::Blocked => format!("{host} is blocked with {what} until a person acts"),
+        Proof::Unknown => format!("{host} cannot tell what it runs of {what}"),
+    }
+}
+
+fn planned_rings(rings: &[(RingName, usize)]) -> String {
+    let rings: Vec<String> = rings
+        .iter()
+        .map(|(name, hosts)| format!("{name} ({})", counted(*hosts as u64, "host")))
+        .collect();
+    if rings.is_empty() {
+        return "no ring has a host".to_owned();
+    }
+    rings.join(", ")
+}
+
+fn some_hosts(hosts: &[model::HostName]) -> String {
+    match hosts {
+        [] => "no host".to_owned(),
+        hosts => names(hosts),
+    }
+}
+
+/// Puts an action's word into a clause.
+fn action(what: &str) -> String {
+    match line(what).as_str() {
+        "undo" => "undo the change".to_owned(),
+        "hold" => "hold the change".to_owned(),
+        "notify" => "tell the owner, nobody is woken".to_owned(),
+        "page" => "wake the owner".to_owned(),
+        "webhook" => "call the webhook".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// Names an actor at the head of a sentence; people keep the spelling of their names.
+fn who(actor: &str) -> String {
+    let actor = line(actor);
+    match actor.split_once(' ') {
+        Some(("procedure", name)) => format!("Procedure `{name}`"),
+        _ if actor.is_empty() => "Somebody".to_owned(),
+        _ => actor,
+    }
+}
+
+fn colon(why: &str) -> String {
+    match line(why).as_str() {
+        "" => String::new(),
+        why => format!(": {why}"),
+    }
+}
+
+fn aside(why: &str) -> String {
+    match line(why).as_str() {
+        "" => String::new(),
+        why => format!(" ({why})"),
+    }
+}
+
+fn millis(ms: u64) -> String {
+    duration(Duration::from_millis(ms))
+}

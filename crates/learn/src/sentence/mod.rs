@@ -1,0 +1,9 @@
+//! Journal entries and verdicts in words.
+
+mod evidence;
+mod fact;
+
+pub use evidence::{Tense, paragraphs, reason, verdict};
+pub(crate) use evidence::{harm, signal_state};
+pub(crate) use fact::passed;
+pub use fact::{Told, held, of};

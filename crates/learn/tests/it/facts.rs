@@ -1,0 +1,513 @@
+//! One sentence per fact.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use learn::sentence::of;
+use model::deliver::{Command, HeldReason, Priority, Proof};
+use model::{ActionId, Entry, Fact, Kind, PageId, Role, Timestamp, VerdictId};
+use serde_json::json;
+
+use crate::fixture::{START, entry, name, new, old, verdict};
+
+/// Returns each fact with the sentence it must give.
+pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
+    let shop = || "shop".parse().unwrap();
+    let ring = || "canary".parse().unwrap();
+    let page = PageId::new(START, 1);
+    let action = ActionId::new(START, 1);
+    let mail = || "mail to ops@example.org".to_owned();
+    let proof = |proof, version: Option<&str>, why: &str| Fact::HostProof {
+        host: name(1),
+        service: shop(),
+        proof,
+        version: version.map(|v| v.parse().unwrap()),
+        why: why.to_owned(),
+    };
+    let held = |reason| Fact::RolloutHeld { reason };
+    let passed = |how: &str| Fact::RingPassed {
+        ring: ring(),
+        how: how.to_owned(),
+    };
+    let asked = |priority| Fact::HostAsked {
+        host: name(1),
+        service: shop(),
+        version: "1.1".parse().unwrap(),
+        generation: 3,
+        priority,
+    };
+    vec![
+        (
+            Fact::ServerStarted {
+                version: "0.1.0".to_owned(),
+            },
+            "The server started, version 0.1.0.",
+        ),
+        (
+            Fact::TokenCreated {
+                name: "ci".to_owned(),
+                role: Role::Operator,
+                expires_at: Some(START + Duration::from_secs(86_400)),
+            },
+            "Token `ci` was created as operator; it ends at 2025-11-22 14:03:00 UTC.",
+        ),
+        (
+            Fact::TokenCreated {
+                name: "ci".to_owned(),
+                role: Role::Viewer,
+                expires_at: None,
+            },
+            "Token `ci` was created as viewer; it does not end by itself.",
+        ),
+        (
+            Fact::TokenRevoked {
+                name: "ci".to_owned(),
+            },
+            "Token `ci` was revoked.",
+        ),
+        (
+            Fact::HostEnrolled { host: name(1) },
+            "web-1 was enrolled and is expected to report from now on.",
+        ),
+        (
+            Fact::HostSilent {
+                host: name(8),
+                since: START - Duration::from_secs(113),
+            },
+            "web-8 has been silent since 14:01:07 UTC.",
+        ),
+        (
+            Fact::HostBack {
+                host: name(8),
+                silent_since: START - Duration::from_secs(21 * 86_400),
+            },
+            "web-8 reports again after 21 d of silence.",
+        ),
+        (
+            proof(Proof::Converged, Some("1.1"), ""),
+            "web-1 proved that it runs shop 1.1.",
+        ),
+        (
+            proof(Proof::Pending, None, "downloading"),
+            "web-1 is not there yet with shop: downloading.",
+        ),
+        (
+            proof(
+                Proof::Reverted,
+                Some("1.0"),
+                "health deadline of 30 s passed",
+            ),
+            "web-1 went back by itself to its last proved release; it runs shop 1.0: health deadline of 30 s passed.",
+        ),
+        (
+            proof(Proof::Drifted, Some("0.9"), "pid 4711"),
+            "web-1 no longer runs what it proved before; it runs shop 0.9: pid 4711.",
+        ),
+        (
+            proof(Proof::Stopped, None, ""),
+            "web-1 proved that nothing of shop runs on it.",
+        ),
+        (
+            proof(Proof::Blocked, None, "disk full"),
+            "web-1 is blocked with shop until a person acts: disk full.",
+        ),
+        (
+            proof(Proof::Unknown, None, "no right to read /proc/4711/exe"),
+            "web-1 cannot tell what it runs of shop: no right to read /proc/4711/exe.",
+        ),
+        (
+            Fact::HostExit {
+                host: name(1),
+                service: shop(),
+                exits: 2,
+                why: "signal 11".to_owned(),
+            },
+            "shop ended on web-1 without being asked, 2 times so far: signal 11.",
+        ),
+        (
+            Fact::HostUnhealthy {
+                host: name(1),
+                service: shop(),
+                failed_checks: 3,
+            },
+            "shop on web-1 failed 3 health checks in a row.",
+        ),
+        (
+            Fact::HostRefused {
+                host: name(1),
+                kind: "generation".to_owned(),
+                seen: 7,
+                offered: 4,
+            },
+            "web-1 refused an order that is older than what it has recorded (generation 4, it knows 7).",
+        ),
+        (
+            asked(Priority::Rollout),
+            "web-1 was asked to run shop 1.1 (generation 3).",
+        ),
+        (
+            asked(Priority::Rollback),
+            "web-1 was asked to go back to shop 1.1 (generation 3).",
+        ),
+        (
+            Fact::ReleaseCreated {
+                service: shop(),
+                release: new(),
+            },
+            "shop 1.1 was stored as release 2, digest d86e8112f3c4.",
+        ),
+        (
+            Fact::RolloutPlanned {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                release: new(),
+                previous: Some(old()),
+                rings: vec![(ring(), 1), ("rest".parse().unwrap(), 7)],
+            },
+            "shop 1.1 is to reach production in place of 1.0, ring by ring: canary (1 host), rest (7 hosts).",
+        ),
+        (
+            Fact::RolloutPlanned {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                release: new(),
+                previous: None,
+                rings: vec![],
+            },
+            "shop 1.1 is to reach production where nothing was proved before, ring by ring: no ring has a host.",
+        ),
+        (
+            Fact::RingStarted {
+                ring: ring(),
+                hosts: vec![name(1), name(2)],
+            },
+            "Ring canary started on web-1 and web-2.",
+        ),
+        (
+            Fact::RingProved {
+                ring: ring(),
+                hosts: 1,
+            },
+            "The host of ring canary proved it from its running process.",
+        ),
+        (
+            Fact::RingProved {
+                ring: ring(),
+                hosts: 7,
+            },
+            "All 7 hosts of ring canary proved it from their running processes.",
+        ),
+        (
+            passed("pass"),
+            "Ring canary passed: harm beyond the margin is excluded.",
+        ),
+        (
+            passed("unjudged"),
+            "Ring canary passed: unjudged, since there was nothing to compare it with.",
+        ),
+        (
+            passed("not excluded: 2"),
+            "Ring canary passed: no sign of harm by its deadline, but 2 times as likely is not excluded.",
+        ),
+        (
+            passed("not excluded"),
+            "Ring canary passed: no sign of harm by its deadline, but harm is not excluded.",
+        ),
+        (passed("by jonas"), "Ring canary passed: by jonas."),
+        (passed(""), "Ring canary passed."),
+        (
+            held(HeldReason::Person {
+                by: "amara".to_owned(),
+            }),
+            "Held: amara said hold.",
+        ),
+        (
+            held(HeldReason::WaitingFor {
+                hosts: vec![name(8)],
+                proved: 7,
+                of: 8,
+            }),
+            "Held: 7 of 8 hosts proved; waiting for web-8.",
+        ),
+        (
+            held(HeldReason::Blocked {
+                host: name(3),
+                why: "disk full".to_owned(),
+            }),
+            "Held: web-3 cannot run it until a person acts: disk full.",
+        ),
+        (
+            held(HeldReason::Verdict {
+                state: "undecided".to_owned(),
+                reason: "not_enough_traffic".to_owned(),
+            }),
+            "Held: the verdict is undecided (not enough traffic) and asks a person.",
+        ),
+        (
+            Fact::RolloutResumed { ring: ring() },
+            "It goes on with ring canary.",
+        ),
+        (
+            Fact::UndoStarted {
+                to: Some("1.0".parse().unwrap()),
+                hosts: 1,
+            },
+            "The undo began: 1 host goes back to 1.0.",
+        ),
+        (
+            Fact::UndoStarted { to: None, hosts: 2 },
+            "The undo began: 2 hosts stop it, since nothing was proved before it.",
+        ),
+        (
+            Fact::RolloutUndone {
+                to: Some("1.0".parse().unwrap()),
+                hosts: 1,
+                after_ms: 12_300,
+            },
+            "Undone after 12 s; 1 of 1 hosts is back on 1.0, checked by digest.",
+        ),
+        (
+            Fact::RolloutUndone {
+                to: None,
+                hosts: 2,
+                after_ms: 400,
+            },
+            "Undone after 0.4 s; 2 of 2 hosts are stopped, checked by digest.",
+        ),
+        (
+            Fact::RolloutStuck {
+                hosts: vec![name(8)],
+            },
+            "The undo did not reach web-8 in time; it goes on trying.",
+        ),
+        (
+            Fact::RolloutDone {
+                hosts: 8,
+                after_ms: 242_000,
+            },
+            "Live on 8 of 8 hosts after 4 min 2 s, each proved from its running process.",
+        ),
+        (
+            Fact::VerdictGiven {
+                verdict: Box::new(verdict()),
+            },
+            "Bad: payment errors are 3.8 times as likely on the canary (at least 1.5 times, 99 %), after 31 looks and 1,540 requests.",
+        ),
+        (
+            Fact::Ordered {
+                command: Command::Undo,
+                reason: "too slow".to_owned(),
+            },
+            "jonas asked to undo it: too slow.",
+        ),
+        (
+            Fact::Ordered {
+                command: Command::Hold,
+                reason: String::new(),
+            },
+            "jonas asked to hold it.",
+        ),
+        (
+            Fact::Ordered {
+                command: Command::Go,
+                reason: String::new(),
+            },
+            "jonas asked to go on.",
+        ),
+        (
+            Fact::ActionTaken {
+                action,
+                procedure: "undo".to_owned(),
+                what: "undo".to_owned(),
+                verdict: VerdictId::new(START, 1),
+            },
+            "Procedure `undo` follows from the verdict: undo the change.",
+        ),
+        (
+            Fact::ActionFailed {
+                action,
+                procedure: "undo".to_owned(),
+                what: "webhook".to_owned(),
+                why: "answered 404".to_owned(),
+            },
+            "Procedure `undo` failed at this step: call the webhook (answered 404).",
+        ),
+        (
+            Fact::MessageQueued {
+                page,
+                to: mail(),
+                title: "shop 1.1 is being undone".to_owned(),
+            },
+            "Told by mail to ops@example.org: shop 1.1 is being undone.",
+        ),
+        (
+            Fact::MessageAccepted {
+                page,
+                to: mail(),
+                attempt: 3,
+            },
+            "The receiver took the message, mail to ops@example.org, at attempt 3.",
+        ),
+        (
+            Fact::MessageFailed {
+                page,
+                to: mail(),
+                attempts: 10,
+                why: "connection refused".to_owned(),
+            },
+            "A message could not be delivered, mail to ops@example.org, after 10 attempts.",
+        ),
+    ]
+}
+
+/// Names every variant, so that a new fact does not compile here before it has a row above.
+fn variant(fact: &Fact) -> usize {
+    match fact {
+        Fact::ServerStarted { .. } => 0,
+        Fact::TokenCreated { .. } => 1,
+        Fact::TokenRevoked { .. } => 2,
+        Fact::HostEnrolled { .. } => 3,
+        Fact::HostSilent { .. } => 4,
+        Fact::HostBack { .. } => 5,
+        Fact::HostProof { .. } => 6,
+        Fact::HostExit { .. } => 7,
+        Fact::HostUnhealthy { .. } => 8,
+        Fact::HostRefused { .. } => 9,
+        Fact::HostAsked { .. } => 10,
+        Fact::ReleaseCreated { .. } => 11,
+        Fact::RolloutPlanned { .. } => 12,
+        Fact::RingStarted { .. } => 13,
+        Fact::RingProved { .. } => 14,
+        Fact::RingPassed { .. } => 15,
+        Fact::RolloutHeld { .. } => 16,
+        Fact::RolloutResumed { .. } => 17,
+        Fact::UndoStarted { .. } => 18,
+        Fact::RolloutUndone { .. } => 19,
+        Fact::RolloutStuck { .. } => 20,
+        Fact::RolloutDone { .. } => 21,
+        Fact::VerdictGiven { .. } => 22,
+        Fact::Ordered { .. } => 23,
+        Fact::ActionTaken { .. } => 24,
+        Fact::ActionFailed { .. } => 25,
+        Fact::MessageQueued { .. } => 26,
+        Fact::MessageAccepted { .. } => 27,
+        Fact::MessageFailed { .. } => 28,
+    }
+}
+const VARIANTS: usize = 29;
+
+fn told(fact: &Fact) -> learn::sentence::Told {
+    of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))
+}
+
+#[test]
+fn every_fact_has_exactly_this_sentence() {
+    for (fact, expected) in every_fact() {
+        let told = told(&fact);
+        assert_eq!(told.text, expected);
+        assert_eq!(told.event, fact.to_body()["fact"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn no_fact_is_missing_from_the_table() {
+    let rows: BTreeSet<usize> = every_fact().iter().map(|(fact, _)| variant(fact)).collect();
+    assert_eq!(rows, (0..VARIANTS).collect());
+}
+
+#[test]
+fn verdicts_and_lost_messages_have_detail() {
+    let with_detail: Vec<String> = every_fact()
+        .iter()
+        .map(|(fact, _)| told(fact))
+        .filter(|told| !told.detail.is_empty())
+        .map(|told| told.event)
+        .collect();
+    assert_eq!(with_detail, ["verdict_given", "message_failed"]);
+}
+
+#[test]
+fn a_procedure_orders_under_its_name() {
+    let fact = Fact::Ordered {
+        command: Command::Undo,
+        reason: String::new(),
+    };
+    let entry = entry(1, 0, Kind::Action, "procedure undo", &[], &fact);
+    assert_eq!(of(&entry).text, "Procedure `undo` asked to undo it.");
+}
+
+fn unreadable(body: serde_json::Value) -> Entry {
+    Entry {
+        body,
+        ..entry(
+            1,
+            0,
+            Kind::Signal,
+            "sleepwell",
+            &[],
+            &Fact::HostEnrolled { host: name(1) },
+        )
+    }
+}
+
+#[test]
+fn an_entry_of_a_newer_program_is_told_as_such() {
+    let told = of(&unreadable(
+        json!({ "fact": "flag_flipped", "flag": "pay" }),
+    ));
+    assert_eq!(told.event, "flag_flipped");
+    assert_eq!(
+        told.text,
+        "Something this version cannot read happened: `flag_flipped`."
+    );
+    assert_eq!(told.detail.len(), 1);
+}
+
+#[test]
+fn a_damaged_entry_is_told_as_such() {
+    for body in [
+        json!(null),
+        json!([]),
+        json!("x"),
+        json!({ "fact": 7 }),
+        json!({}),
+    ] {
+        let told = of(&unreadable(body));
+        assert_eq!(told.event, "unknown");
+        assert_eq!(told.text, "An entry this version cannot read.");
+        assert_eq!(told.detail.len(), 1);
+    }
+}
+
+#[test]
+fn text_from_outside_cannot_break_a_line_or_colour_a_terminal() {
+    let told = told(&Fact::HostExit {
+        host: name(1),
+        service: "shop".parse().unwrap(),
+        exits: 1,
+        why: "panic:\n\u{1b}[31mboom.".to_owned(),
+    });
+    assert_eq!(
+        told.text,
+        "shop ended on web-1 without being asked, 1 time so far: panic: [31mboom."
+    );
+}
+
+#[test]
+fn a_moment_far_in_the_future_is_no_problem() {
+    let entry = Entry {
+        at: Timestamp::from_micros(i64::MAX),
+        ..entry(
+            1,
+            0,
+            Kind::Signal,
+            "x",
+            &[],
+            &Fact::HostSilent {
+                host: name(1),
+                since: Timestamp::from_micros(i64::MIN),
+            },
+        )
+    };
+    assert!(!of(&entry).text.is_empty());
+}

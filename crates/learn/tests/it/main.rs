@@ -1,0 +1,9 @@
+//! What `learn` says, word for word. The sentences are the product's voice: a change here is a change
+//! for everybody who reads them.
+
+mod change;
+mod facts;
+mod fixture;
+mod random;
+mod story;
+mod verdicts;
