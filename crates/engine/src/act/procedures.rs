@@ -1,0 +1,448 @@
+//! Runs the procedures a verdict calls for: one step after the other, each once.
+//!
+//! A step's effect (an order to the rollout, a queued message) is written in the transaction that
+//! records the step, so there is no gap between the two. A step that undoes is over when the undo is;
+//! what stands behind it waits for that, so that people are told how it ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use act::message::{Answer, Event};
+use act::procedure::{ActionKey, Due, due, otherwise};
+use model::act::{Destination, Do, Procedure, Urgency};
+use model::deliver::{Command, Definition, Order, Rollout, RolloutState};
+use model::judge::Verdict;
+use model::{ActionId, EntryId, Fact, HostName, Kind, Timestamp, limit};
+use runtime::{Loop, Turn};
+use store::rollout::Versioned;
+use store::{Error, Tx};
+
+use super::tell;
+use crate::Context;
+use crate::context::Mandate;
+
+const NAME: &str = "act.procedures";
+
+#[derive(Debug)]
+pub struct Procedures(Context);
+
+impl Procedures {
+    pub fn new(context: Context) -> Self {
+        Self(context)
+    }
+}
+
+impl Loop for Procedures {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn turn(&mut self, now: Timestamp) -> anyhow::Result<Turn> {
+        let Some(mandate) = self.0.mandate(NAME, now).await? else {
+            return Ok(Turn::Idle);
+        };
+        let read = |tx: &mut Tx<'_>| store::judgement::unhandled(tx, limit::LIST_ITEMS);
+        for (verdict, entry) in self.0.store.read(read).await? {
+            let context = self.0.clone();
+            let acted = self
+                .0
+                .store
+                .write(move |tx| act_on(tx, &context, mandate, &verdict, entry, now))
+                .await?;
+            if acted {
+                self.0.wakes.journal.nudge();
+                self.0.wakes.rollouts.nudge();
+                self.0.wakes.outbox.nudge();
+            }
+        }
+        Ok(Turn::Idle)
+    }
+}
+
+/// Is one verdict being acted on, in one transaction.
+struct Run<'a> {
+    context: &'a Context,
+    verdict: &'a Verdict,
+    /// The verdict's journal entry.
+    entry: EntryId,
+    rollout: Rollout,
+    definition: Definition,
+    now: Timestamp,
+}
+
+/// Is what became of an undo that was ordered.
+enum Undo {
+    Under,
+    Over,
+    /// It did not reach these hosts; `action` is the step that ordered it.
+    Stuck {
+        action: usize,
+        hosts: Vec<HostName>,
+    },
+}
+
+impl Undo {
+    /// Tells whether the steps behind it wait for its end. One that is stuck still ends some day; whoever
+    /// was woken by the way out is told then, and not the same twice now. Without a way out those steps
+    /// are all there is, and they are not kept back.
+    fn is_awaited(&self, procedure: &Procedure) -> bool {
+        match self {
+            Undo::Under => true,
+            Undo::Stuck { .. } => procedure.otherwise.is_some(),
+            Undo::Over => false,
+        }
+    }
+}
+
+/// Is what became of a step.
+enum Step {
+    Done,
+    /// It goes on; look again later.
+    Under,
+    Failed(String),
+}
+
+/// Takes the steps that can be taken now; true when something was done.
+fn act_on(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    mandate: Mandate,
+    verdict: &Verdict,
+    entry: EntryId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    mandate.check(tx)?;
+    let Some(Versioned { rollout, .. }) = store::rollout::get(tx, verdict.change)? else {
+        return store::judgement::mark_handled(tx, verdict.id);
+    };
+    let release = store::release::get(tx, &rollout.service, rollout.release.number)?;
+    let Some(release) = release else {
+        return store::judgement::mark_handled(tx, verdict.id);
+    };
+    let run = Run {
+        context,
+        verdict,
+        entry,
+        rollout,
+        definition: release.definition,
+        now,
+    };
+    let mut acted = false;
+    let mut done = run.keys(tx)?;
+    for procedure in &run.definition.procedures {
+        acted |= run.follow(tx, procedure, &mut done)?;
+        let undo = run.undo(tx, procedure, &done)?;
+        if undo.is_some_and(|undo| undo.is_awaited(procedure)) {
+            return Ok(acted);
+        }
+    }
+    Ok(store::judgement::mark_handled(tx, verdict.id)? || acted)
+}
+
+impl Run<'_> {
+    fn keys(&self, tx: &mut Tx<'_>) -> Result<BTreeSet<ActionKey>, Error> {
+        let keys = store::action::keys(tx, self.verdict.change)?;
+        Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    /// Takes a procedure's steps until one has to be waited for.
+    fn follow(
+        &self,
+        tx: &mut Tx<'_>,
+        procedure: &Procedure,
+        done: &mut BTreeSet<ActionKey>,
+    ) -> Result<bool, Error> {
+        let undo = self.undo(tx, procedure, done)?;
+        let mut acted = match &undo {
+            Some(Undo::Stuck { action, hosts }) => {
+                self.give_way(tx, procedure, (*action, hosts), done)?
+            }
+            Some(Undo::Under | Undo::Over) | None => false,
+        };
+        if undo.is_some_and(|undo| undo.is_awaited(procedure)) {
+            return Ok(acted);
+        }
+        for due in due(std::slice::from_ref(procedure), self.verdict, done) {
+            acted = true;
+            let step = self.take(tx, &due, procedure)?;
+            done.insert(due.key.clone());
+            match step {
+                Step::Done => {}
+                Step::Under => break,
+                Step::Failed(why) => self.fail(tx, procedure, &due, &why, done)?,
+            }
+        }
+        Ok(acted)
+    }
+
+    /// Returns what became of the undo this procedure ordered.
+    fn undo(
+        &self,
+        tx: &mut Tx<'_>,
+        procedure: &Procedure,
+        done: &BTreeSet<ActionKey>,
+    ) -> Result<Option<Undo>, Error> {
+        let mut steps = procedure.actions.iter().enumerate();
+        let Some((action, _)) = steps.find(|(_, what)| **what == Do::Undo) else {
+            return Ok(None);
+        };
+        if !done.contains(&self.key(procedure, act::procedure::Step::Action(action))) {
+            return Ok(None);
+        }
+        let state =
+            store::rollout::get(tx, self.verdict.change)?.map(|stored| stored.rollout.state);
+        Ok(Some(match state {
+            Some(
+                RolloutState::Planned
+                | RolloutState::Ring { .. }
+                | RolloutState::Held { .. }
+                | RolloutState::Undoing { .. }
+                | RolloutState::Done { .. },
+            ) => Undo::Under,
+            Some(RolloutState::Stuck { hosts, .. }) => Undo::Stuck { action, hosts },
+            Some(RolloutState::Undone { .. } | RolloutState::Superseded { .. }) | None => {
+                Undo::Over
+            }
+        }))
+    }
+
+    /// Takes the way out of an undo that got stuck, once.
+    fn give_way(
+        &self,
+        tx: &mut Tx<'_>,
+        procedure: &Procedure,
+        (action, hosts): (usize, &[HostName]),
+        done: &mut BTreeSet<ActionKey>,
+    ) -> Result<bool, Error> {
+        if done.contains(&self.key(procedure, act::procedure::Step::Otherwise)) {
+            return Ok(false);
+        }
+        let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let why = format!("the undo did not reach {}", names.join(", "));
+        let key = self.key(procedure, act::procedure::Step::Action(action));
+        self.fail(
+            tx,
+            procedure,
+            &Due {
+                key,
+                what: Do::Undo,
+            },
+            &why,
+            done,
+        )?;
+        Ok(true)
+    }
+
+    fn key(&self, procedure: &Procedure, step: act::procedure::Step) -> ActionKey {
+        ActionKey {
+            change: self.verdict.change,
+            state: self.verdict.state,
+            step,
+            procedure: procedure.name.clone(),
+        }
+    }
+
+    /// Records one step and writes its effect.
+    fn take(&self, tx: &mut Tx<'_>, due: &Due, procedure: &Procedure) -> Result<Step, Error> {
+        let action = self.context.ids.action(self.now);
+        store::action::insert(
+            tx,
+            &due.key.to_string(),
+            action,
+            self.verdict.change,
+            self.now,
+        )?;
+        let entry = self.tell_taken(tx, action, &procedure.name, due.what.word())?;
+        match &due.what {
+            Do::Undo => {
+                self.order(tx, Command::Undo, &procedure.name, entry)
+                    .map(|step| match step {
+                        Step::Done => Step::Under,
+                        other => other,
+                    })
+            }
+            Do::Hold => self.order(tx, Command::Hold, &procedure.name, entry),
+            Do::NotifyOwner => self.tell_owner(tx, Urgency::Low, entry),
+            Do::PageOwner => self.tell_owner(tx, Urgency::High, entry),
+            Do::Webhook(url) => self.post(tx, url, entry),
+        }
+    }
+
+    fn tell_taken(
+        &self,
+        tx: &mut Tx<'_>,
+        action: ActionId,
+        procedure: &str,
+        what: &str,
+    ) -> Result<EntryId, Error> {
+        let fact = Fact::ActionTaken {
+            action,
+            procedure: procedure.to_owned(),
+            what: what.to_owned(),
+            verdict: self.verdict.id,
+        };
+        self.append(tx, (Kind::Action, &fact), procedure, vec![self.entry])
+    }
+
+    fn append(
+        &self,
+        tx: &mut Tx<'_>,
+        fact: (Kind, &Fact),
+        procedure: &str,
+        causes: Vec<EntryId>,
+    ) -> Result<EntryId, Error> {
+        let actor = format!("procedure {procedure}");
+        let entry = self
+            .context
+            .entry(self.now, self.verdict.change, fact, &actor, causes);
+        store::journal::append(tx, &entry)?;
+        Ok(entry.id)
+    }
+
+    /// Leaves an order at the rollout, as a person would.
+    fn order(
+        &self,
+        tx: &mut Tx<'_>,
+        command: Command,
+        procedure: &str,
+        cause: EntryId,
+    ) -> Result<Step, Error> {
+        let Some(stored) = store::rollout::get(tx, self.verdict.change)? else {
+            return Ok(Step::Failed("the rollout is gone".into()));
+        };
+        let newest = store::rollout::newest_standing(
+            tx,
+            &stored.rollout.service,
+            &stored.rollout.environment,
+        )?;
+        let newest = newest.map_or(self.verdict.change, |newest| newest.rollout.change);
+        let order = Order {
+            command,
+            by: format!("procedure {procedure}"),
+            entry: cause,
+            at: self.now,
+        };
+        match deliver::rollout::accept_order(&stored.rollout, order, newest) {
+            Ok(rollout) => {
+                store::rollout::save(tx, &rollout, stored.version)?;
+                Ok(Step::Done)
+            }
+            Err(refusal) => Ok(Step::Failed(refusal.to_string())),
+        }
+    }
+
+    fn tell_owner(&self, tx: &mut Tx<'_>, urgency: Urgency, cause: EntryId) -> Result<Step, Error> {
+        // Read again: an undo in front of this step has moved it on.
+        let rollout = self.current(tx)?;
+        let because = self.because(&rollout);
+        let event = self.event(&rollout, &because);
+        let owner = &self.definition.owner;
+        let told = tell::owner(
+            tx,
+            self.context,
+            &rollout,
+            owner,
+            (&event, urgency),
+            cause,
+            self.now,
+        )?;
+        Ok(if told {
+            Step::Done
+        } else {
+            Step::Failed("the owner has neither `mail` nor `webhook` in sleepwell.yaml".into())
+        })
+    }
+
+    fn post(&self, tx: &mut Tx<'_>, url: &str, cause: EntryId) -> Result<Step, Error> {
+        let rollout = self.current(tx)?;
+        let because = self.because(&rollout);
+        let event = self.event(&rollout, &because);
+        let message = tell::message(self.context, &rollout, &event, Urgency::Low, self.now);
+        let to = Destination::Webhook(url.to_owned());
+        tell::queue(tx, self.context, &rollout, to, message, cause, self.now)?;
+        Ok(Step::Done)
+    }
+
+    fn current(&self, tx: &mut Tx<'_>) -> Result<Rollout, Error> {
+        let stored = store::rollout::get(tx, self.verdict.change)?;
+        Ok(stored.map_or_else(|| self.rollout.clone(), |stored| stored.rollout))
+    }
+
+    /// Words the verdict: in the past once it was answered for good.
+    fn because(&self, rollout: &Rollout) -> String {
+        let tense = match rollout.state {
+            RolloutState::Undone { .. } => learn::sentence::Tense::Was,
+            RolloutState::Planned
+            | RolloutState::Ring { .. }
+            | RolloutState::Held { .. }
+            | RolloutState::Undoing { .. }
+            | RolloutState::Stuck { .. }
+            | RolloutState::Superseded { .. }
+            | RolloutState::Done { .. } => learn::sentence::Tense::Is,
+        };
+        learn::sentence::reason(self.verdict, tense)
+    }
+
+    fn event<'e>(&'e self, rollout: &'e Rollout, because: &'e str) -> Event<'e> {
+        let touched = rollout.hosts().filter(|host| host.touched).count();
+        match &rollout.state {
+            RolloutState::Undone { at } => Event::Undone {
+                hosts: touched,
+                of: touched,
+                after: at.since(rollout.started_at),
+                because,
+            },
+            RolloutState::Stuck { hosts, .. } => Event::Stuck { hosts },
+            RolloutState::Undoing { .. } => Event::Judged {
+                verdict: self.verdict,
+                because,
+                answer: Answer::Undoing { hosts: touched },
+            },
+            RolloutState::Held { .. } => Event::Judged {
+                verdict: self.verdict,
+                because,
+                answer: Answer::Held,
+            },
+            RolloutState::Planned
+            | RolloutState::Ring { .. }
+            | RolloutState::Superseded { .. }
+            | RolloutState::Done { .. } => Event::Judged {
+                verdict: self.verdict,
+                because,
+                answer: Answer::Nothing,
+            },
+        }
+    }
+
+    /// Records that a step failed and takes the procedure's way out, once.
+    fn fail(
+        &self,
+        tx: &mut Tx<'_>,
+        procedure: &Procedure,
+        due: &Due,
+        why: &str,
+        done: &mut BTreeSet<ActionKey>,
+    ) -> Result<(), Error> {
+        let fact = Fact::ActionFailed {
+            action: self.context.ids.action(self.now),
+            procedure: procedure.name.clone(),
+            what: due.what.word().to_owned(),
+            why: why.to_owned(),
+        };
+        self.append(
+            tx,
+            (Kind::Outcome, &fact),
+            &procedure.name,
+            vec![self.entry],
+        )?;
+        if let Some(way_out) = otherwise(procedure, &due.key, done) {
+            self.take(tx, &way_out, procedure)?;
+            done.insert(way_out.key);
+        }
+        Ok(())
+    }
+}

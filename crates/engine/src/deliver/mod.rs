@@ -1,0 +1,10 @@
+//! Delivery at work: rollouts move on, hosts are missed and welcomed back.
+
+mod desired;
+mod facts;
+mod hosts;
+mod rollouts;
+
+pub(crate) use facts::host_facts;
+pub use hosts::Hosts;
+pub use rollouts::Rollouts;

@@ -1,0 +1,214 @@
+//! Moves rollouts on: load, plan, save with the entries, then wake whom it concerns.
+
+use std::time::Duration;
+
+use deliver::rollout::{Plan, change_state, plan};
+use model::deliver::{Order, Rollout};
+use model::judge::Verdict;
+use model::{ChangeId, EntryId, Fact, Kind, Timestamp};
+use runtime::{Loop, Turn};
+use store::{Error, Tx};
+
+use super::desired::{desired, wanted_release};
+use super::host_facts;
+use crate::Context;
+use crate::context::Mandate;
+
+const NAME: &str = "deliver.rollouts";
+
+#[derive(Debug)]
+pub struct Rollouts(Context);
+
+impl Rollouts {
+    pub fn new(context: Context) -> Self {
+        Self(context)
+    }
+}
+
+impl Loop for Rollouts {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn turn(&mut self, now: Timestamp) -> anyhow::Result<Turn> {
+        let Some(mandate) = self.0.mandate(NAME, now).await? else {
+            return Ok(Turn::Idle);
+        };
+        let running = self.0.store.read(store::rollout::running).await?;
+        let (mut next, mut failed) = (None, Ok(()));
+        for change in running.iter().map(|stored| stored.rollout.change) {
+            let context = self.0.clone();
+            let stepped = self
+                .0
+                .store
+                .write(move |tx| step(tx, &context, mandate, change, now))
+                .await;
+            let step = match stepped {
+                Ok(step) => step,
+                // One rollout that cannot be moved must not stop the others, nor their undos.
+                Err(error) => {
+                    failed = Err(anyhow::Error::from(error).context(change.to_string()));
+                    continue;
+                }
+            };
+            if step.moved {
+                self.0.wakes.journal.nudge();
+                self.0.wakes.verdicts.nudge();
+            }
+            if step.asked {
+                self.0.wakes.desired.nudge();
+            }
+            next = [next, step.wake_at].into_iter().flatten().min();
+        }
+        failed?;
+        Ok(next.map_or(Turn::Idle, Turn::Until))
+    }
+}
+
+#[derive(Default)]
+struct Step {
+    /// Something flipped.
+    moved: bool,
+    /// A host was asked for something new.
+    asked: bool,
+    wake_at: Option<Timestamp>,
+}
+
+/// Moves one rollout one step, all of it in one transaction.
+fn step(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    mandate: Mandate,
+    change: ChangeId,
+    now: Timestamp,
+) -> Result<Step, Error> {
+    mandate.check(tx)?;
+    let Some(stored) = store::rollout::get(tx, change)? else {
+        return Ok(Step::default());
+    };
+    let hosts = host_facts(tx, &stored.rollout, now)?;
+    let verdict = store::judgement::newest(tx, change)?;
+    let mut plan = plan(
+        &stored.rollout,
+        &hosts,
+        verdict.as_ref().map(|(v, _)| v),
+        now,
+    );
+    let order = stored.rollout.order.clone();
+    if plan.order_done {
+        plan.next.order = None;
+    }
+    let asked = ask(tx, context, &mut plan, order.as_ref(), now)?;
+    record(
+        tx,
+        context,
+        &mut plan,
+        order.as_ref(),
+        verdict.as_ref(),
+        now,
+    )?;
+    let step = Step {
+        moved: plan.next != stored.rollout,
+        asked,
+        wake_at: plan.wake_at,
+    };
+    if step.moved {
+        save(tx, &stored.rollout, &plan.next, stored.version, now)?;
+    }
+    Ok(step)
+}
+
+/// Writes what hosts are asked for and an entry for each.
+fn ask(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    plan: &mut Plan,
+    order: Option<&Order>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let rollout = &plan.next;
+    for ask in &plan.ask {
+        let release = wanted_release(tx, rollout, ask)?;
+        let desired = desired(rollout, ask, &release);
+        let version = release.version.clone();
+        let generation = store::fleet::ask(tx, ask.host, desired)?;
+        let Some(host) = rollout.hosts().find(|host| host.id == ask.host) else {
+            continue;
+        };
+        let fact = Fact::HostAsked {
+            host: host.name.clone(),
+            service: rollout.service.clone(),
+            version,
+            generation,
+            priority: ask.priority,
+        };
+        let causes = order
+            .map(|order| order.entry)
+            .or(rollout.last_entry)
+            .into_iter()
+            .collect();
+        let entry = context.entry(
+            now,
+            rollout.change,
+            (Kind::Action, &fact),
+            "sleepwell",
+            causes,
+        );
+        store::journal::append(tx, &entry)?;
+    }
+    Ok(!plan.ask.is_empty())
+}
+
+/// Writes an entry for each fact, each the cause of the next; an order and a verdict are causes of what
+/// follows from them.
+fn record(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    plan: &mut Plan,
+    order: Option<&Order>,
+    verdict: Option<&(Verdict, EntryId)>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for (kind, fact) in std::mem::take(&mut plan.facts) {
+        let because = match &fact {
+            Fact::UndoStarted { .. } | Fact::RolloutResumed { .. } => {
+                order.map(|order| order.entry)
+            }
+            Fact::RingPassed { .. } | Fact::RolloutHeld { .. } => order
+                .map(|order| order.entry)
+                .or(verdict.map(|(_, entry)| *entry)),
+            _ => None,
+        };
+        let mut causes: Vec<EntryId> = plan.next.last_entry.into_iter().chain(because).collect();
+        causes.sort_unstable();
+        causes.dedup();
+        let change = plan.next.change;
+        let entry = context.entry(now, change, (kind, &fact), "sleepwell", causes);
+        store::journal::append(tx, &entry)?;
+        plan.next.last_entry = Some(entry.id);
+    }
+    Ok(())
+}
+
+fn save(
+    tx: &mut Tx<'_>,
+    before: &Rollout,
+    next: &Rollout,
+    version: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    store::rollout::save(tx, next, version)?;
+    let state = change_state(&next.state);
+    if state != change_state(&before.state)
+        && let Some(mut change) = store::change::get(tx, next.change)?
+    {
+        change.state = state;
+        change.updated_at = now;
+        store::change::put(tx, &change)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! The sealer: gives journal entries their number and chain hash, in batches.
+
+use std::time::Duration;
+
+use model::Timestamp;
+use runtime::{Loop, Turn};
+
+use crate::Context;
+
+/// Entries sealed in one transaction.
+const BATCH: usize = 2_000;
+/// How old an entry is before it is sealed, so that one written by a slower clock is not passed.
+const SETTLE: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub struct Sealer(Context);
+
+impl Sealer {
+    pub fn new(context: Context) -> Self {
+        Self(context)
+    }
+}
+
+impl Loop for Sealer {
+    fn name(&self) -> &'static str {
+        "journal.sealer"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
+    async fn turn(&mut self, now: Timestamp) -> anyhow::Result<Turn> {
+        let Some(mandate) = self.0.mandate("journal.sealer", now).await? else {
+            return Ok(Turn::Idle);
+        };
+        let seal = move |tx: &mut store::Tx<'_>| {
+            mandate.check(tx)?;
+            store::journal::seal(tx, now - SETTLE, BATCH)
+        };
+        let sealed = self.0.store.write(seal).await?;
+        Ok(if sealed == BATCH {
+            Turn::Again
+        } else {
+            Turn::Idle
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Judging at work: counts come in every second, a verdict goes out at each flip.
+
+mod counts;
+mod verdicts;
+
+pub use verdicts::Verdicts;

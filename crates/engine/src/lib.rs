@@ -1,0 +1,36 @@
+//! The shell around the decisions: loops that load, decide, save with the journal entry in one
+//! transaction, and then do.
+//!
+//! **Invariant.** A turn takes no input but the time and may be repeated: what it does outside is asked
+//! for by a row it wrote before, and every row ends in one named outcome.
+//!
+//! **Must not know** HTTP coming in: `web` writes rows and nudges, and never calls a loop.
+
+mod act;
+mod context;
+mod deliver;
+mod journal;
+mod judge;
+mod senders;
+
+pub use act::{Notices, Outbox, Procedures};
+pub use context::{Addresses, Context, Mandates};
+pub use deliver::{Hosts, Rollouts};
+pub use journal::Sealer;
+pub use judge::Verdicts;
+pub use senders::{Guard, Inbox, Mail, Senders, SmtpServer, Webhook};
+
+use runtime::Supervisor;
+
+/// Starts every loop.
+pub fn start(context: &Context, senders: Senders, supervisor: &Supervisor) {
+    let wakes = &context.wakes;
+    supervisor.spawn(Rollouts::new(context.clone()), &wakes.rollouts);
+    supervisor.spawn(Hosts::new(context.clone()), &wakes.rollouts);
+    // A crash a host reports is looked at before the planner counts the ring as passed.
+    supervisor.spawn(Verdicts::new(context.clone()), &wakes.rollouts);
+    supervisor.spawn(Procedures::new(context.clone()), &wakes.verdicts);
+    supervisor.spawn(Notices::new(context.clone()), &wakes.journal);
+    supervisor.spawn(Outbox::new(context.clone(), senders), &wakes.outbox);
+    supervisor.spawn(Sealer::new(context.clone()), &wakes.journal);
+}
