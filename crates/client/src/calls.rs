@@ -1,0 +1,150 @@
+//! One method per call, named after what it does; paths and bodies stand nowhere else.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
+use model::api::change::{ChangeView, Why};
+use model::api::deliver::{HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started};
+use model::api::token::TokenView;
+use model::deliver::Rollout;
+use model::observe::Change;
+use model::{ChangeId, Digest, ServiceName};
+use serde::Serialize;
+
+use crate::{Client, Error};
+
+/// What a long poll may take beyond its waiting time.
+const POLL_SLACK: Duration = Duration::from_secs(5);
+
+const REMOTE_WRITE: [(&str, &str); 3] = [
+    ("content-type", "application/x-protobuf"),
+    ("content-encoding", "snappy"),
+    ("x-prometheus-remote-write-version", "0.1.0"),
+];
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// Calls of people and programs.
+impl Client {
+    /// Tells whose token this is.
+    pub fn me(&self) -> Result<TokenView, Error> {
+        self.get_json("/api/v1/me", &[])
+    }
+
+    /// Makes a token with which one host may enrol.
+    pub fn join_token(&self) -> Result<JoinToken, Error> {
+        self.post_json("/api/v1/deliver/join-tokens", &Nothing {})
+    }
+
+    /// Tells whether the server holds these bytes already.
+    pub fn artifact_known(&self, digest: Digest) -> Result<bool, Error> {
+        self.head(&stored(digest))
+    }
+
+    /// Uploads an artifact; the server checks the digest.
+    pub fn upload_artifact(
+        &self,
+        service: &ServiceName,
+        digest: Digest,
+        source: &mut dyn Read,
+        size_bytes: u64,
+    ) -> Result<(), Error> {
+        let query = [("service", service.as_str())];
+        self.put_file(&stored(digest), &query, source, size_bytes)
+    }
+
+    pub fn new_release(&self, release: &NewRelease) -> Result<ReleaseView, Error> {
+        self.post_json("/api/v1/deliver/releases", release)
+    }
+
+    /// Ships: begins a rollout, which is a change.
+    pub fn new_rollout(&self, rollout: &NewRollout) -> Result<Started, Error> {
+        self.post_json("/api/v1/deliver/rollouts", rollout)
+    }
+
+    pub fn change(&self, change: ChangeId) -> Result<ChangeView, Error> {
+        self.get_json(&format!("/api/v1/observe/changes/{change}"), &[])
+    }
+
+    /// Returns the rollout behind a change as it is stored, with the order it has still to carry out.
+    pub fn rollout(&self, change: ChangeId) -> Result<Rollout, Error> {
+        self.get_json(&format!("/api/v1/deliver/rollouts/{change}"), &[])
+    }
+
+    /// Returns changes, newest first; `query` filters, such as `("service", "shop")`.
+    pub fn changes(&self, query: &[(&str, &str)]) -> Result<Vec<Change>, Error> {
+        self.get_json("/api/v1/observe/changes", query)
+    }
+
+    pub fn hosts(&self, query: &[(&str, &str)]) -> Result<Vec<HostView>, Error> {
+        self.get_json("/api/v1/deliver/hosts", query)
+    }
+
+    /// Gives an order for a change: `undo`, `hold` or `go`.
+    pub fn order(&self, change: ChangeId, order: &str) -> Result<(), Error> {
+        let path = format!("/api/v1/act/changes/{change}/{}", escaped(order));
+        self.post_only(&path, &Nothing {})
+    }
+
+    /// Returns the chain of causes of a change, an entry, a verdict or an action.
+    pub fn why(&self, id: &str) -> Result<Why, Error> {
+        self.get_json(&format!("/api/v1/learn/why/{}", escaped(id)), &[])
+    }
+}
+
+/// Calls of agents.
+impl Client {
+    /// Enrols a host; this client's token is the join token.
+    pub fn enrol(&self, enrol: &Enrol) -> Result<Enrolled, Error> {
+        self.post_json("/agent/v1/enrol", enrol)
+    }
+
+    /// Reports, and waits up to `sync.wait_ms` for a wish; none when nothing differs.
+    pub fn sync(&self, sync: &Sync) -> Result<Option<Wish>, Error> {
+        let path = "/agent/v1/sync";
+        let patience = Duration::from_millis(sync.wait_ms) + POLL_SLACK;
+        let response = self.with_timeout(patience).post(path, sync)?;
+        if matches!(response.status().as_u16(), 204 | 304) {
+            return Ok(None);
+        }
+        self.json(path, response).map(Some)
+    }
+
+    pub fn events(&self, events: &Events) -> Result<EventsStored, Error> {
+        self.post_json("/agent/v1/events", events)
+    }
+
+    /// Sends one remote-write body, snappy-compressed.
+    pub fn samples(&self, body: &[u8]) -> Result<(), Error> {
+        self.post_bytes("/agent/v1/samples", &REMOTE_WRITE, body)
+    }
+
+    /// Downloads an artifact; the caller checks the digest.
+    pub fn artifact(
+        &self,
+        digest: Digest,
+        sink: &mut dyn Write,
+        size_bytes: u64,
+    ) -> Result<(), Error> {
+        self.download(&format!("/artifacts/{digest}"), sink, size_bytes)
+    }
+}
+
+fn stored(digest: Digest) -> String {
+    format!("/api/v1/deliver/artifacts/{digest}")
+}
+
+/// Escapes one segment of a path: everything but letters, digits and `-._~`.
+fn escaped(segment: &str) -> String {
+    segment
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,283 @@
+//! One HTTP client for one server: time-outs, the bearer token, and how answers become errors.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::Response;
+use ureq::{Agent, Body, RequestBuilder};
+
+use crate::{Error, Secret};
+
+/// Of a server that does not answer at all.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Of one call, unless [`Client::with_timeout`] says otherwise.
+const TOTAL: Duration = Duration::from_secs(20);
+/// A transfer slower than this is given up: a stalled one must not hold its caller for ever.
+const SLOWEST_BYTES_PER_S: u64 = 256 << 10;
+/// The largest answer that is read into memory.
+const ANSWER_BYTES: u64 = 64 << 20;
+/// How much of a refusal is read.
+const PROBLEM_BYTES: u64 = 64 << 10;
+
+/// Calls one server. Cloning is cheap and shares the connections.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    token: Option<Secret>,
+    timeout: Duration,
+    agent: Agent,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base", &self.base)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client of the server at `base_url`, such as `http://127.0.0.1:7700`. Connects to nothing.
+    pub fn new(base_url: &str, token: Option<Secret>) -> Self {
+        let base = base_url.trim_end_matches('/').to_owned();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT))
+            .user_agent(concat!("sleepwell/", env!("CARGO_PKG_VERSION")));
+        let config = if is_loopback(&base) {
+            config.proxy(None) // a proxy from the environment never reaches our own machine
+        } else {
+            config
+        };
+        let agent = config.build().new_agent();
+        Self {
+            base,
+            token,
+            timeout: TOTAL,
+            agent,
+        }
+    }
+
+    pub fn base_url(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns the same client with another limit on each call as a whole.
+    #[must_use]
+    pub fn with_timeout(&self, total: Duration) -> Self {
+        let mut client = self.clone();
+        client.timeout = total;
+        client
+    }
+
+    /// Returns the same client with another token.
+    #[must_use]
+    pub fn with_token(&self, token: Secret) -> Self {
+        let mut client = self.clone();
+        client.token = Some(token);
+        client
+    }
+
+    /// Reads `path`; `query` is escaped here.
+    ///
+    /// # Errors
+    /// See [`Error`]; so for all calls.
+    pub fn get_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, Error> {
+        let request = self.agent.get(self.url(path));
+        let request = request.query_pairs(query.iter().copied());
+        let response = self.ready(request, self.timeout).call();
+        self.json(path, self.accepted(path, response)?)
+    }
+
+    /// Reads `path` as it is; more than `limit_bytes` are a [`Error::BadAnswer`].
+    pub fn get_bytes(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, Error> {
+        let request = self.ready(self.agent.get(self.url(path)), self.timeout);
+        let mut response = self.accepted(path, request.call())?;
+        let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
+        let source = response.body_mut().with_config().limit(u64::MAX).reader();
+        let mut bytes = Vec::new();
+        source
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.unreachable(path, e))?;
+        if bytes.len() > limit_bytes {
+            return Err(self.bad(path, format!("it is over {limit_bytes} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    pub fn post_json<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let response = self.post(path, body)?;
+        self.json(path, response)
+    }
+
+    /// Posts where the answer has no content of interest.
+    pub fn post_only<B: Serialize>(&self, path: &str, body: &B) -> Result<(), Error> {
+        self.post(path, body).map(drop)
+    }
+
+    /// Posts bytes as they are, with their headers; the answer's content is of no interest.
+    pub fn post_bytes(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), Error> {
+        let mut request = self.ready(self.agent.post(self.url(path)), self.timeout);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.accepted(path, request.send(body)).map(drop)
+    }
+
+    pub fn delete(&self, path: &str) -> Result<(), Error> {
+        let request = self.ready(self.agent.delete(self.url(path)), self.timeout);
+        self.accepted(path, request.call()).map(drop)
+    }
+
+    /// Asks whether something stands at `path`: `false` is 404.
+    pub fn head(&self, path: &str) -> Result<bool, Error> {
+        let request = self.ready(self.agent.head(self.url(path)), self.timeout);
+        match self.accepted(path, request.call()) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Uploads `size_bytes` bytes without holding them in memory.
+    pub fn put_file(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        source: &mut dyn Read,
+        size_bytes: u64,
+    ) -> Result<(), Error> {
+        let request = self.agent.put(self.url(path));
+        let request = request.query_pairs(query.iter().copied());
+        let request = self
+            .ready(request, transfer_timeout(size_bytes))
+            .header("content-type", "application/octet-stream")
+            .header("content-length", size_bytes.to_string());
+        let body = ureq::SendBody::from_reader(source);
+        self.accepted(path, request.send(body)).map(drop)
+    }
+
+    /// Downloads exactly `size_bytes` bytes into `sink`; more or fewer are a [`Error::BadAnswer`].
+    pub fn download(&self, path: &str, sink: &mut dyn Write, size_bytes: u64) -> Result<(), Error> {
+        let request = self.ready(self.agent.get(self.url(path)), transfer_timeout(size_bytes));
+        let mut response = self.accepted(path, request.call())?;
+        let source = response.body_mut().with_config().limit(u64::MAX).reader();
+        let mut source = source.take(size_bytes.saturating_add(1));
+        let copied = std::io::copy(&mut source, sink).map_err(|e| self.unreachable(path, e))?;
+        if copied == size_bytes {
+            return Ok(());
+        }
+        let much = if copied > size_bytes {
+            "more than"
+        } else {
+            "only"
+        };
+        let shown = copied.min(size_bytes);
+        Err(self.bad(
+            path,
+            format!("{much} {shown} bytes came where {size_bytes} were expected"),
+        ))
+    }
+
+    pub(crate) fn post<B: Serialize>(&self, path: &str, body: &B) -> Result<Response<Body>, Error> {
+        let body =
+            serde_json::to_vec(body).expect("our bodies have string keys and no failing parts");
+        let request = self
+            .ready(self.agent.post(self.url(path)), self.timeout)
+            .header("content-type", "application/json");
+        self.accepted(path, request.send(&body))
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut response: Response<Body>,
+    ) -> Result<T, Error> {
+        let config = response.body_mut().with_config().limit(ANSWER_BYTES);
+        let bytes = config
+            .read_to_vec()
+            .map_err(|e| self.unreachable(path, e))?;
+        serde_json::from_slice(&bytes).map_err(|e| self.bad(path, e.to_string()))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn ready<Any>(&self, request: RequestBuilder<Any>, timeout: Duration) -> RequestBuilder<Any> {
+        let request = request.config().timeout_global(Some(timeout)).build();
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.expose())),
+            None => request,
+        }
+    }
+
+    /// Lets 2xx and 304 through.
+    fn accepted(
+        &self,
+        path: &str,
+        response: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, Error> {
+        let mut response = response.map_err(|e| self.unreachable(path, e))?;
+        let status = response.status().as_u16();
+        if (200..300).contains(&status) || status == 304 {
+            return Ok(response);
+        }
+        if (300..400).contains(&status) {
+            return Err(self.bad(path, format!("it redirects (status {status})")));
+        }
+        let mut body = Vec::new();
+        let reader = response.body_mut().as_reader();
+        // A refusal cut short is still a refusal.
+        let _ = reader.take(PROBLEM_BYTES).read_to_end(&mut body);
+        Err(Error::problem(status, &body))
+    }
+
+    fn unreachable<E>(&self, path: &str, source: E) -> Error
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Error::Unreachable {
+            url: self.url(path),
+            source: Box::new(source),
+        }
+    }
+
+    fn bad(&self, path: &str, why: String) -> Error {
+        Error::BadAnswer {
+            url: self.url(path),
+            why,
+        }
+    }
+}
+
+fn transfer_timeout(size_bytes: u64) -> Duration {
+    TOTAL + Duration::from_secs(size_bytes / SLOWEST_BYTES_PER_S)
+}
+
+fn is_loopback(base: &str) -> bool {
+    let host = base.split_once("://").map_or(base, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.starts_with(name))
+}
