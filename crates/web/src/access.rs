@@ -1,0 +1,168 @@
+//! Who may call what: decided per route, from the table, before a handler runs.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use model::api::Problem;
+use model::api::token::TokenView;
+use model::{Digest, Role, Timestamp};
+
+use crate::App;
+use crate::error::{self, Failure};
+
+/// Is what a route demands of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// A token whose role allows this one.
+    Role(Role),
+    /// Either of two roles.
+    Either(Role, Role),
+    /// A viewer, or anybody on the server's own machine.
+    ViewerOrLocal,
+}
+
+/// Is who calls, by the token shown; in the request's extensions wherever a token was needed.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(pub(crate) TokenView);
+
+impl std::ops::Deref for Caller {
+    type Target = TokenView;
+    fn deref(&self) -> &TokenView {
+        &self.0
+    }
+}
+
+/// Returns what is stored of a secret.
+pub fn hash_token(secret: &str) -> Digest {
+    Digest::of(secret.as_bytes())
+}
+
+/// Lets the request through or answers 401 or 403.
+pub(crate) async fn guard(
+    State((app, access)): State<(App, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // The body is not looked at here, and it cannot be shared with a future that waits.
+    let (headers, local) = (request.headers().clone(), is_local(&request));
+    match admit(&app, access, &headers, local).await {
+        Ok(Some(caller)) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Ok(None) => next.run(request).await,
+        Err(failure) => axum::response::IntoResponse::into_response(failure),
+    }
+}
+
+async fn admit(
+    app: &App,
+    access: Access,
+    headers: &HeaderMap,
+    local: bool,
+) -> error::Result<Option<Caller>> {
+    match access {
+        Access::Open => Ok(None),
+        Access::ViewerOrLocal if local => Ok(None),
+        Access::ViewerOrLocal => with_role(app, headers, &[Role::Viewer]).await.map(Some),
+        Access::Role(role) => with_role(app, headers, &[role]).await.map(Some),
+        Access::Either(a, b) => with_role(app, headers, &[a, b]).await.map(Some),
+    }
+}
+
+async fn with_role(app: &App, headers: &HeaderMap, needed: &[Role]) -> error::Result<Caller> {
+    let caller = authenticate(app, headers, app.clock.now()).await?;
+    if needed.iter().any(|role| caller.role.allows(*role)) {
+        return Ok(caller);
+    }
+    let needed: Vec<String> = needed.iter().map(Role::to_string).collect();
+    let title = format!(
+        "the role {} may not do this; it needs {}",
+        caller.role,
+        needed.join(" or ")
+    );
+    Err(Problem::new(403, "not_allowed", title)
+        .hint("ask an admin for a token with that role: POST /api/v1/tokens")
+        .into())
+}
+
+async fn authenticate(app: &App, headers: &HeaderMap, now: Timestamp) -> error::Result<Caller> {
+    let Some(secret) = bearer(headers) else {
+        return Err(Problem::new(401, "not_signed_in", "this needs a token")
+            .at("header Authorization")
+            .hint("send `Authorization: Bearer <token>`; the first admin token is in the file `admin-token` of the server's data folder")
+            .into());
+    };
+    let hash = hash_token(&secret);
+    let token = app
+        .store
+        .read(move |tx| store::token::by_hash(tx, hash))
+        .await?;
+    let bad = |code, title: &str| -> Failure {
+        Problem::new(401, code, title)
+            .at("header Authorization")
+            .hint("ask an admin for a new one")
+            .into()
+    };
+    let token = token.ok_or_else(|| bad("unknown_token", "this token is not known here"))?;
+    if token.revoked_at.is_some() {
+        return Err(bad("revoked_token", "this token was revoked"));
+    }
+    if token.expires_at.is_some_and(|at| at <= now) {
+        return Err(bad("expired_token", "this token has expired"));
+    }
+    Ok(Caller(token))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| secret.trim().to_owned())
+}
+
+/// Tells whether the caller sits on this machine: the connection comes from loopback, no proxy says it
+/// speaks for somebody else, and the name asked for is a local one (so that a page in somebody's browser
+/// cannot reach us through a name that resolves to loopback).
+fn is_local(request: &Request) -> bool {
+    let from_loopback = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .is_some_and(|ConnectInfo(address)| address.ip().to_canonical().is_loopback());
+    let mut names = request.headers().keys().map(HeaderName::as_str);
+    from_loopback && !names.any(is_forwarding) && asks_for_local_name(request)
+}
+
+/// Tells whether only proxies send this header.
+fn is_forwarding(header: &str) -> bool {
+    matches!(
+        header,
+        "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip"
+    ) || header.starts_with("x-forwarded-")
+}
+
+/// A request line may hold a name too, and then it is the one that counts.
+fn asks_for_local_name(request: &Request) -> bool {
+    let in_line = request.uri().authority().map(Authority::as_str);
+    let in_headers = request.headers().get_all(header::HOST);
+    let mut asked = in_headers
+        .iter()
+        .map(|host| host.to_str().unwrap_or_default())
+        .chain(in_line)
+        .peekable();
+    asked.peek().is_some() && asked.all(is_local_name)
+}
+
+fn is_local_name(host: &str) -> bool {
+    let port = |rest: &str| rest.is_empty() || rest.starts_with(':');
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.strip_prefix(name).is_some_and(port))
+}

@@ -1,0 +1,82 @@
+//! Artifacts: `/api/v1/deliver/artifacts/sha256:<hex>` to store, `/artifacts/sha256:<hex>` to fetch.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::deliver::Artifact;
+use model::{Digest, ServiceName};
+use serde::Deserialize;
+
+use super::{Path, Query};
+use crate::App;
+use crate::error::{Result, unknown};
+
+#[derive(Deserialize)]
+pub(crate) struct Upload {
+    service: ServiceName,
+}
+
+/// Stores the bytes: 201 when they are new, 200 when they were here; durable either way.
+pub(crate) async fn put(
+    State(app): State<App>,
+    Path(digest): Path<Digest>,
+    Query(upload): Query<Upload>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode> {
+    if stored(&app, digest).await?.is_some() {
+        return Ok(StatusCode::OK);
+    }
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse().ok());
+    let size_bytes = app
+        .blobs
+        .receive(digest, announced, body, &app.random)
+        .await?;
+    let artifact = Artifact {
+        digest,
+        size_bytes,
+        service: upload.service,
+        uploaded_at: app.clock.now(),
+    };
+    app.store
+        .write(move |tx| store::release::put_artifact(tx, &artifact))
+        .await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// Tells whether the bytes are here.
+pub(crate) async fn head(State(app): State<App>, Path(digest): Path<Digest>) -> Result<Response> {
+    match stored(&app, digest).await? {
+        Some(artifact) => {
+            Ok([(header::CONTENT_LENGTH, artifact.size_bytes.to_string())].into_response())
+        }
+        None => Err(unknown("artifact", digest, "upload it first")),
+    }
+}
+
+/// Returns what is known of an artifact whose bytes are here in their full length. One whose file was
+/// lost or cut short counts as unknown, so that the next upload mends it.
+async fn stored(app: &App, digest: Digest) -> Result<Option<Artifact>> {
+    let artifact = app
+        .store
+        .read(move |tx| store::release::artifact(tx, digest))
+        .await?;
+    let size = app.blobs.size(digest).await;
+    Ok(artifact.filter(|artifact| size == Some(artifact.size_bytes)))
+}
+
+/// Sends the bytes.
+pub(crate) async fn get(State(app): State<App>, Path(digest): Path<Digest>) -> Result<Response> {
+    let Some(size) = app.blobs.size(digest).await else {
+        return Err(unknown("artifact", digest, "upload it first"));
+    };
+    let file = app.blobs.open_file(digest).await?;
+    let headers = [
+        (header::CONTENT_LENGTH, size.to_string()),
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+    ];
+    Ok((headers, Body::new(crate::blobs::FileBody::new(file))).into_response())
+}

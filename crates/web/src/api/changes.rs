@@ -1,0 +1,62 @@
+//! Changes: `/api/v1/observe/changes[/{id}]`, and why: `/api/v1/learn/why/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use model::api::change::{ChangeView, Why};
+use model::observe::{Change, ChangeState};
+use model::{ChangeId, Timestamp, limit};
+use serde::Deserialize;
+
+use super::{Path, Query};
+use crate::App;
+use crate::error::{Result, unknown};
+use crate::load;
+
+#[derive(Deserialize)]
+pub(crate) struct List {
+    state: Option<ChangeState>,
+    since: Option<Timestamp>,
+    before: Option<ChangeId>,
+    limit: Option<usize>,
+}
+
+/// Returns changes, newest first; `before` asks for the next page.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<List>,
+) -> Result<Json<Vec<Change>>> {
+    let filter = store::change::Filter {
+        state: query.state,
+        since: query.since,
+        before: query.before,
+    };
+    let items = query
+        .limit
+        .unwrap_or(limit::LIST_ITEMS)
+        .min(limit::LIST_ITEMS);
+    Ok(Json(
+        app.store
+            .read(move |tx| store::change::list(tx, &filter, items))
+            .await?,
+    ))
+}
+
+/// Returns a change with its rings, hosts, evidence and story.
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<ChangeId>,
+) -> Result<Json<ChangeView>> {
+    let now = app.clock.now();
+    let view = app.store.read(move |tx| load::change(tx, id, now)).await?;
+    view.map(Json)
+        .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))
+}
+
+/// Walks the chain of causes of a change.
+pub(crate) async fn why(State(app): State<App>, Path(id): Path<ChangeId>) -> Result<Json<Why>> {
+    let now = app.clock.now();
+    let story = app.store.read(move |tx| load::why(tx, id, now)).await?;
+    story
+        .map(Json)
+        .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))
+}

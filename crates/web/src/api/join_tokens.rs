@@ -1,0 +1,32 @@
+//! Join tokens: `POST /api/v1/deliver/join-tokens`; each enrols one host, once, within the hour.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use model::api::deliver::JoinToken;
+use model::api::token::NewToken;
+use model::{Role, limit};
+
+use crate::App;
+use crate::access::Caller;
+use crate::error::Result;
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(StatusCode, Json<JoinToken>)> {
+    let expires_at = app.clock.now() + limit::JOIN_TOKEN_TTL;
+    let new = NewToken {
+        name: "join".into(),
+        role: Role::Join,
+        expires_at: Some(expires_at),
+    };
+    let created = super::tokens::store_token(&app, new, &caller.name).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(JoinToken {
+            token: created.secret,
+            expires_at,
+        }),
+    ))
+}

@@ -1,0 +1,28 @@
+//! The journal: `/api/v1/learn/journal?since=N`, sealed entries in order.
+
+use axum::Json;
+use axum::extract::State;
+use model::limit;
+use serde::Deserialize;
+
+use super::Query;
+use crate::App;
+use crate::error::Result;
+
+#[derive(Deserialize)]
+pub(crate) struct List {
+    #[serde(default)]
+    since: u64,
+}
+
+/// Returns up to [`limit::LIST_ITEMS`] entries after number `since`, each with its number.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<List>,
+) -> Result<Json<Vec<serde_json::Value>>> {
+    let read =
+        move |tx: &mut store::Tx<'_>| store::journal::since(tx, query.since, limit::LIST_ITEMS);
+    let entries = app.store.read(read).await?;
+    let with_number = |(seq, entry): (u64, model::Entry)| serde_json::json!({ "seq": seq, "entry": entry, "text": learn::sentence::of(&entry).text });
+    Ok(Json(entries.into_iter().map(with_number).collect()))
+}

@@ -1,0 +1,194 @@
+//! Stored artifacts: files named by the digest of their bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use model::api::Problem;
+use model::digest::Hasher;
+use model::{Digest, limit};
+use runtime::Random;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use crate::error::{Failure, Result};
+
+/// Is the folder the bytes are in.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    folder: Arc<PathBuf>,
+    largest_bytes: u64,
+}
+
+impl Blobs {
+    /// Makes the folder if it is missing and removes what an interrupted upload left.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "part")
+            {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(Self {
+            folder: Arc::new(folder.to_owned()),
+            largest_bytes: limit::ARTIFACT_BYTES,
+        })
+    }
+
+    /// Takes artifacts of up to this size instead of [`limit::ARTIFACT_BYTES`].
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.largest_bytes = bytes;
+        self
+    }
+
+    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(format!("sha256-{}", digest.hex()))
+    }
+
+    /// Returns the stored size, nothing when the bytes are not here.
+    pub(crate) async fn size(&self, digest: Digest) -> Option<u64> {
+        tokio::fs::metadata(self.path(digest))
+            .await
+            .ok()
+            .map(|meta| meta.len())
+    }
+
+    pub(crate) async fn open_file(&self, digest: Digest) -> std::io::Result<File> {
+        File::open(self.path(digest)).await
+    }
+
+    /// Stores a body under `digest`, durably, and returns its size. Bytes of another digest, fewer than
+    /// announced or more than allowed leave nothing behind, nor does a caller who goes away.
+    pub(crate) async fn receive(
+        &self,
+        digest: Digest,
+        announced: Option<u64>,
+        body: Body,
+        random: &Random,
+    ) -> Result<u64> {
+        self.check_size(announced.unwrap_or(0))?;
+        let (part, mut file) = Part::create(&self.folder, random)?;
+        let (size, found) = self.copy(body, &mut file).await?;
+        if let Some(announced) = announced.filter(|announced| *announced != size) {
+            let title = format!("{size} of {announced} bytes came");
+            return Err(Problem::new(422, "truncated", title)
+                .hint("send it again")
+                .into());
+        }
+        if found != digest {
+            let title = format!("the bytes are {found}, not {digest}");
+            return Err(Problem::new(422, "digest_mismatch", title)
+                .hint("send the file the digest was made of")
+                .into());
+        }
+        file.sync_all().await?;
+        tokio::fs::rename(&part.0, self.path(digest)).await?;
+        File::open(self.folder.as_path()).await?.sync_all().await?;
+        Ok(size)
+    }
+
+    async fn copy(&self, mut body: Body, file: &mut File) -> Result<(u64, Digest)> {
+        let (mut size, mut hasher) = (0u64, Hasher::default());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| broken_off(size, &e))?;
+            let Ok(bytes) = frame.into_data() else {
+                continue;
+            };
+            size += bytes.len() as u64;
+            self.check_size(size)?;
+            hasher.update(&bytes);
+            file.write_all(&bytes).await?;
+        }
+        file.flush().await?;
+        Ok((size, hasher.finish()))
+    }
+
+    fn check_size(&self, bytes: u64) -> Result<()> {
+        if bytes <= self.largest_bytes {
+            return Ok(());
+        }
+        let title = format!("an artifact has at most {} bytes", self.largest_bytes);
+        Err(Problem::new(413, "too_large", title)
+            .hint("make it smaller, or split it into several services")
+            .into())
+    }
+}
+
+fn broken_off(size: u64, error: &axum::Error) -> Failure {
+    let title = format!("the upload broke off after {size} bytes: {error}");
+    Problem::new(422, "truncated", title)
+        .hint("send it again")
+        .into()
+}
+
+/// Is the file an upload goes to until it is whole; it goes away with the upload, however that ends.
+struct Part(PathBuf);
+
+impl Part {
+    /// Makes the file without waiting, so that there is no moment at which the upload can be dropped
+    /// and its file appears afterwards.
+    fn create(folder: &Path, random: &Random) -> std::io::Result<(Self, File)> {
+        let part = Self(folder.join(format!("{}.part", random.secret(""))));
+        let file = std::fs::File::create_new(&part.0)?;
+        Ok((part, File::from_std(file)))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It is not there any more when the upload was renamed; what else is left over goes when the
+        // server starts.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Streams a file in pieces, so that an artifact is never in memory as a whole.
+pub(crate) struct FileBody {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+/// Bytes read from disk at once.
+const PIECE: usize = 64 << 10;
+
+impl FileBody {
+    pub(crate) fn new(file: File) -> Self {
+        Self {
+            file,
+            buffer: vec![0; PIECE],
+        }
+    }
+}
+
+impl axum::body::HttpBody for FileBody {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<std::io::Result<http_body::Frame<Self::Data>>>> {
+        use std::task::Poll;
+        use tokio::io::{AsyncRead, ReadBuf};
+        let this = self.get_mut();
+        let mut buffer = ReadBuf::new(&mut this.buffer);
+        match std::pin::Pin::new(&mut this.file).poll_read(cx, &mut buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error))),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(None),
+            Poll::Ready(Ok(())) => {
+                let piece = axum::body::Bytes::copy_from_slice(buffer.filled());
+                Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+            }
+        }
+    }
+}

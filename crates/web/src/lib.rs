@@ -1,0 +1,24 @@
+//! How everything is seen and asked for over HTTP: our own API, what agents call, and a plain page.
+//!
+//! **Invariant.** Every route stands in one table with the access it needs ([`routes::all`]); the router
+//! is built from it and a test walks it. Nothing is answered 2xx before it is durable. Errors have one
+//! shape, made in [`error`].
+//!
+//! **Must not know** the loops: a handler writes rows and nudges; what follows is the engine's.
+
+mod access;
+mod agent;
+mod api;
+mod app;
+mod blobs;
+mod error;
+mod health;
+mod load;
+mod page;
+mod patience;
+pub mod routes;
+
+pub use access::{Access, hash_token};
+pub use app::App;
+pub use blobs::Blobs;
+pub use routes::router;

@@ -1,0 +1,220 @@
+//! Reads what a page or an answer shows, on one snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use learn::change::{HostNow, ViewInput};
+use model::api::change::{ChangeView, Why};
+use model::api::deliver::{HostService, HostView};
+use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout};
+use model::{ChangeId, Entry, EntryId, HostId, ServiceName, Subject, Timestamp, limit};
+use store::{Error, Tx};
+
+/// Entries of one change that are read; a rollout has a few dozen.
+const ENTRIES: usize = 2_000;
+
+/// Reads one change as people see it.
+pub(crate) fn change(
+    tx: &mut Tx<'_>,
+    id: ChangeId,
+    now: Timestamp,
+) -> Result<Option<ChangeView>, Error> {
+    let entries = entries(tx, &Subject::Change(id))?;
+    view(tx, id, &entries, now)
+}
+
+/// Walks the causes of one change.
+pub(crate) fn why(tx: &mut Tx<'_>, id: ChangeId, now: Timestamp) -> Result<Option<Why>, Error> {
+    let subject = Subject::Change(id);
+    let entries = entries(tx, &subject)?;
+    let view = view(tx, id, &entries, now)?;
+    Ok(view.map(|view| learn::why::story(&subject, view.sentence, &entries)))
+}
+
+/// Reads the entries about a subject and what caused them, such as the word of a host behind a verdict.
+fn entries(tx: &mut Tx<'_>, subject: &Subject) -> Result<Vec<Entry>, Error> {
+    let mut entries = store::journal::about(tx, subject, ENTRIES)?;
+    let known: BTreeSet<EntryId> = entries.iter().map(|entry| entry.id).collect();
+    let causes: BTreeSet<EntryId> = entries
+        .iter()
+        .flat_map(|entry| &entry.causes)
+        .filter(|cause| !known.contains(cause))
+        .copied()
+        .collect();
+    for cause in causes {
+        entries.extend(store::journal::get(tx, cause)?);
+    }
+    entries.sort_by_key(|entry| entry.id);
+    Ok(entries)
+}
+
+fn view(
+    tx: &mut Tx<'_>,
+    id: ChangeId,
+    entries: &[Entry],
+    now: Timestamp,
+) -> Result<Option<ChangeView>, Error> {
+    let (Some(change), Some(stored)) = (store::change::get(tx, id)?, store::rollout::get(tx, id)?)
+    else {
+        return Ok(None);
+    };
+    let rollout = stored.rollout;
+    let release = store::release::get(tx, &rollout.service, rollout.release.number)?;
+    let signals = release
+        .map(|release| release.definition.signals)
+        .unwrap_or_default();
+    let hosts = hosts_now(tx, &rollout, now)?;
+    let verdict = store::judgement::newest(tx, id)?.map(|(verdict, _)| verdict);
+    Ok(Some(learn::change::view(ViewInput {
+        change: &change,
+        rollout: &rollout,
+        hosts: &hosts,
+        signals: &signals,
+        verdict: verdict.as_ref(),
+        entries,
+        now,
+    })))
+}
+
+/// Returns every host that has to do with the rollout's service and environment, as it stands now.
+fn hosts_now(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Result<BTreeMap<HostId, HostNow>, Error> {
+    let releases = releases(tx, &rollout.service)?;
+    let reported: BTreeMap<HostId, Reported> = store::fleet::reported_for(tx, &rollout.service)?
+        .into_iter()
+        .collect();
+    let desired: BTreeMap<HostId, Desired> =
+        store::fleet::desired_for(tx, &rollout.service, &rollout.environment)?
+            .into_iter()
+            .collect();
+    let hosts = store::host::list(tx)?
+        .into_iter()
+        .filter(|host| host.retired_at.is_none());
+    let involved = hosts.filter(|host| {
+        desired.contains_key(&host.id) || rollout.hosts().any(|member| member.id == host.id)
+    });
+    Ok(involved
+        .map(|host| {
+            let now = HostNow {
+                name: host.name.clone(),
+                unknown_since: host.unknown_since(now),
+                wanted: desired
+                    .get(&host.id)
+                    .and_then(|d| releases.get(&d.release.number.0).cloned()),
+                running: reported.get(&host.id).and_then(|r| running(r, &releases)),
+                reported: reported.get(&host.id).cloned(),
+            };
+            (host.id, now)
+        })
+        .collect())
+}
+
+fn releases(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeMap<u64, ReleaseRef>, Error> {
+    let list = store::release::list(tx, service, limit::LIST_ITEMS)?;
+    Ok(list
+        .iter()
+        .map(|release| (release.number.0, release.to_ref()))
+        .collect())
+}
+
+/// Returns which release the host's running processes are, by the digest of what they execute; nothing
+/// when nothing runs, when they differ, or when it is none of ours.
+fn running(reported: &Reported, releases: &BTreeMap<u64, ReleaseRef>) -> Option<ReleaseRef> {
+    let first = reported.processes.first()?;
+    let folder = first
+        .release_from_exe
+        .as_ref()
+        .or(first.release_from_cwd.as_ref())?;
+    let same = reported.processes.iter().all(|process| {
+        process
+            .release_from_exe
+            .as_ref()
+            .or(process.release_from_cwd.as_ref())
+            == Some(folder)
+    });
+    let short = folder.split('-').next()?;
+    // Two releases may share their bytes; then the one the host was asked for last is meant.
+    let newest = releases
+        .values()
+        .rev()
+        .find(|release| release.digest.short() == short)?;
+    same.then(|| newest.clone())
+}
+
+/// Reads all expected hosts with everything they run.
+pub(crate) fn hosts(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<HostView>, Error> {
+    let mut desired: BTreeMap<HostId, Vec<Desired>> = BTreeMap::new();
+    let mut releases_of: BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>> = BTreeMap::new();
+    for (host, one) in store::fleet::desired_all(tx)? {
+        if !releases_of.contains_key(&one.service) {
+            releases_of.insert(one.service.clone(), releases(tx, &one.service)?);
+        }
+        desired.entry(host).or_default().push(one);
+    }
+    let mut reported: BTreeMap<(HostId, ServiceName), Reported> = store::fleet::reported_all(tx)?
+        .into_iter()
+        .map(|(host, one)| ((host, one.service.clone()), one))
+        .collect();
+    let hosts = store::host::list(tx)?
+        .into_iter()
+        .filter(|host| host.retired_at.is_none());
+    Ok(hosts
+        .map(|host| {
+            let wanted = desired.remove(&host.id).unwrap_or_default();
+            let services = wanted.into_iter().map(|one| {
+                let key = (host.id, one.service.clone());
+                host_service(&host, one, reported.remove(&key), &releases_of, now)
+            });
+            HostView {
+                id: host.id,
+                services: services.collect(),
+                last_seen: host.last_seen,
+                unknown_since: host.unknown_since(now),
+                name: host.name,
+                labels: host.labels,
+            }
+        })
+        .collect())
+}
+
+fn host_service(
+    host: &Host,
+    wanted: Desired,
+    reported: Option<Reported>,
+    releases: &BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>>,
+    now: Timestamp,
+) -> HostService {
+    let silent = host.unknown_since(now);
+    let running = reported
+        .as_ref()
+        .zip(releases.get(&wanted.service))
+        .and_then(|(reported, releases)| running(reported, releases));
+    let behind = reported
+        .as_ref()
+        .is_none_or(|r| r.generation_applied != wanted.generation);
+    let (proof, why) = match (&reported, silent) {
+        (_, Some(since)) => (Proof::Unknown, format!("silent since {since}")),
+        (None, None) => (Proof::Pending, "has not reported on it yet".to_owned()),
+        // Proof of an older wish is no proof of this one.
+        (Some(r), None) if r.proof == Proof::Converged && behind => (Proof::Pending, r.why.clone()),
+        (Some(r), None) => (r.proof, r.why.clone()),
+    };
+    HostService {
+        service: wanted.service,
+        environment: wanted.environment,
+        ring: wanted.ring,
+        wanted: wanted.release.version,
+        wanted_release: wanted.release.number,
+        wanted_state: wanted.state,
+        running: running.as_ref().map(|r| r.version.clone()),
+        running_digest: running.map(|r| r.digest),
+        proof,
+        why,
+        since: silent
+            .or(reported.as_ref().map(|r| r.since))
+            .unwrap_or(host.expected_since),
+        reported,
+    }
+}

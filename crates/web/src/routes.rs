@@ -1,0 +1,295 @@
+//! The table of routes: method, path, access, handler. The router is made from it and nothing else.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, head, post, put};
+use model::api::Problem;
+use model::{Role, limit};
+
+use crate::access::{Access, guard};
+use crate::{App, agent, api, error, health, page, patience};
+
+/// Is one row of the table.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+    /// The largest body it reads, in bytes.
+    pub body_limit: usize,
+    handler: MethodRouter<App>,
+}
+
+fn route(method: Method, path: &'static str, access: Access, handler: MethodRouter<App>) -> Route {
+    Route {
+        method,
+        path,
+        access,
+        body_limit: limit::BODY_BYTES,
+        handler,
+    }
+}
+
+/// Returns every route there is.
+pub fn all() -> Vec<Route> {
+    let viewer = Access::Role(Role::Viewer);
+    let operator = Access::Role(Role::Operator);
+    let admin = Access::Role(Role::Admin);
+    let agent = Access::Role(Role::Agent);
+    let join = Access::Role(Role::Join);
+    let large = |mut route: Route, body_limit: usize| {
+        route.body_limit = body_limit;
+        route
+    };
+    let (get_, post_, put_) = (Method::GET, Method::POST, Method::PUT);
+    vec![
+        // Deliver.
+        route(
+            get_.clone(),
+            "/api/v1/deliver/services",
+            viewer,
+            get(api::releases::services),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/deliver/releases",
+            viewer,
+            get(api::releases::list),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/releases",
+            operator,
+            post(api::releases::create),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/rollouts",
+            operator,
+            post(api::rollouts::create),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/deliver/rollouts/{id}",
+            viewer,
+            get(api::rollouts::get),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/deliver/hosts",
+            viewer,
+            get(api::hosts::list),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/join-tokens",
+            admin,
+            post(api::join_tokens::create),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/deliver/schema/sleepwell.json",
+            Access::Open,
+            get(api::releases::schema),
+        ),
+        route(
+            Method::HEAD,
+            "/api/v1/deliver/artifacts/{digest}",
+            operator,
+            head(api::artifacts::head),
+        ),
+        large(
+            route(
+                put_,
+                "/api/v1/deliver/artifacts/{digest}",
+                operator,
+                put(api::artifacts::put),
+            ),
+            usize::MAX, // streamed, and counted against its own limit on the way
+        ),
+        route(
+            get_.clone(),
+            "/artifacts/{digest}",
+            Access::Either(Role::Agent, Role::Viewer),
+            get(api::artifacts::get),
+        ),
+        // Observe, judge, act, learn.
+        route(
+            get_.clone(),
+            "/api/v1/observe/changes",
+            viewer,
+            get(api::changes::list),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/observe/changes/{id}",
+            viewer,
+            get(api::changes::get),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/judge/verdicts",
+            viewer,
+            get(api::verdicts::list),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/judge/verdicts/{id}",
+            viewer,
+            get(api::verdicts::get),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/act/changes/{id}/{command}",
+            operator,
+            post(api::orders::order),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/learn/why/{id}",
+            viewer,
+            get(api::changes::why),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/learn/journal",
+            viewer,
+            get(api::journal::list),
+        ),
+        // People and tokens.
+        route(get_.clone(), "/api/v1/me", viewer, get(api::tokens::me)),
+        route(
+            get_.clone(),
+            "/api/v1/tokens",
+            admin,
+            get(api::tokens::list),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/tokens",
+            admin,
+            post(api::tokens::create),
+        ),
+        route(
+            Method::DELETE,
+            "/api/v1/tokens/{id}",
+            admin,
+            delete(api::tokens::revoke),
+        ),
+        // Agents.
+        route(
+            post_.clone(),
+            "/agent/v1/enrol",
+            join,
+            post(agent::enrol::enrol),
+        ),
+        route(
+            post_.clone(),
+            "/agent/v1/sync",
+            agent,
+            post(agent::sync::sync),
+        ),
+        route(
+            post_.clone(),
+            "/agent/v1/events",
+            agent,
+            post(agent::events::events),
+        ),
+        large(
+            route(
+                post_,
+                "/agent/v1/samples",
+                agent,
+                post(agent::samples::samples),
+            ),
+            limit::SAMPLES_BYTES,
+        ),
+        // Pages and health.
+        route(get_.clone(), "/", Access::ViewerOrLocal, get(page::home)),
+        route(
+            get_.clone(),
+            "/c/{id}",
+            Access::ViewerOrLocal,
+            get(page::change),
+        ),
+        route(
+            get_.clone(),
+            "/_app/plain.css",
+            Access::Open,
+            get(page::style),
+        ),
+        route(
+            get_.clone(),
+            "/-/healthy",
+            Access::Open,
+            get(health::healthy),
+        ),
+        route(get_, "/-/ready", Access::Open, get(health::ready)),
+    ]
+}
+
+/// Builds the router from the table.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for route in all() {
+        let limit = match route.body_limit {
+            usize::MAX => DefaultBodyLimit::disable(),
+            bytes => DefaultBodyLimit::max(bytes),
+        };
+        let guarded = route
+            .handler
+            .layer(limit)
+            .layer(middleware::from_fn_with_state(
+                (app.clone(), route.access),
+                guard,
+            ));
+        router = router.route(route.path, guarded);
+    }
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_request(patience::limited))
+        .layer(middleware::from_fn(harden))
+        .with_state(app)
+}
+
+async fn nowhere(request: Request) -> Response {
+    let title = format!(
+        "nothing answers at `{}`",
+        request.uri().path().escape_debug()
+    );
+    let hint = "our API stands under /api/v1/, the page for people at /";
+    error::problem(Problem::new(404, "not_found", title).hint(hint))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let title = format!(
+        "`{}` does not take {}",
+        request.uri().path().escape_debug(),
+        request.method()
+    );
+    let hint = "the header Allow names the methods it takes";
+    error::problem(Problem::new(405, "method_not_allowed", title).hint(hint))
+}
+
+/// Sets the headers that keep a browser from doing more than show the page.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ] {
+        if let (Ok(name), Ok(value)) = (name.parse::<axum::http::HeaderName>(), value.parse()) {
+            headers.entry(name).or_insert(value);
+        }
+    }
+    response
+}

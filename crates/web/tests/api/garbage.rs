@@ -1,0 +1,287 @@
+//! Arbitrary bytes and almost right bodies on every route that takes one: refused or taken, never a
+//! failure of the server's own.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::http::Method;
+use model::{Digest, Role};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::support::{ONE_RING, World, definition, enrol};
+
+/// Is a server that all cases share, with a token for each route.
+struct Target {
+    runtime: Runtime,
+    world: World,
+    admin: String,
+    agent: String,
+    /// The bytes of a release that can be made, and one that was.
+    digest: Digest,
+}
+
+fn target() -> &'static Target {
+    static TARGET: OnceLock<Target> = OnceLock::new();
+    TARGET.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let world = World::new();
+        let (admin, agent, digest) = runtime.block_on(async {
+            let admin = world.token(Role::Admin).await;
+            let agent = world.host("web-1", json!({ "role": "shop" })).await.token;
+            let digest = world.release(&admin, "1.0", &definition(ONE_RING)).await;
+            (admin, agent, digest)
+        });
+        Target {
+            runtime,
+            world,
+            admin,
+            agent,
+            digest,
+        }
+    })
+}
+
+/// Sends one body to one route and checks what every answer must be.
+fn send(method: &str, path: &str, content_type: &str, body: Vec<u8>) {
+    let target = target();
+    target.runtime.block_on(async {
+        let join;
+        let secret = match path {
+            "/agent/v1/enrol" => {
+                join = target.world.token(Role::Join).await;
+                &join
+            }
+            path if path.starts_with("/agent") => &target.agent,
+            _ => &target.admin,
+        };
+        let call = target
+            .world
+            .call(method.parse().unwrap(), path)
+            .bearer(secret);
+        let answer = call.header("content-type", content_type).body(body);
+        let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
+        let answer = answer.expect("it is answered in time");
+        assert!(
+            !answer.status.is_server_error(),
+            "{}: {}",
+            answer.status,
+            answer.text()
+        );
+        if answer.status.is_client_error() {
+            let code = answer.to::<Value>()["code"].as_str().unwrap().to_owned();
+            answer.problem(answer.status.as_u16(), &code);
+        } else {
+            read_back().await;
+        }
+    });
+}
+
+/// What was taken can be read: no row that breaks every list it is in.
+async fn read_back() {
+    let target = target();
+    for path in [
+        "/api/v1/deliver/hosts",
+        "/api/v1/observe/changes/1",
+        "/api/v1/tokens",
+    ] {
+        let answer = target.world.get(path).bearer(&target.admin).send().await;
+        assert!(
+            !answer.status.is_server_error(),
+            "{path}: {}",
+            answer.text()
+        );
+    }
+}
+
+fn routes_with_bodies() -> Vec<(&'static str, String)> {
+    let digest = Digest::of(b"never these bytes");
+    let artifact = format!("/api/v1/deliver/artifacts/{digest}?service=shop");
+    let routes = web::routes::all();
+    let of_table = routes
+        .iter()
+        .filter(|route| route.method == Method::POST)
+        .map(|route| {
+            (
+                "POST",
+                route.path.replace("{id}", "1").replace("{command}", "hold"),
+            )
+        });
+    let mut all: Vec<_> = of_table.collect();
+    all.push(("PUT", artifact));
+    all
+}
+
+fn a_route() -> impl Strategy<Value = (&'static str, String)> {
+    proptest::sample::select(routes_with_bodies())
+}
+
+/// Returns a body the route takes, to be spoiled in one place.
+fn good(path: &str) -> Value {
+    let target = target();
+    let now = target.world.now();
+    match path {
+        "/api/v1/deliver/releases" => {
+            json!({ "version": "1.0", "digest": target.digest, "definition": definition(ONE_RING) })
+        }
+        "/api/v1/deliver/rollouts" => {
+            json!({ "service": "shop", "version": "1.0", "environment": null })
+        }
+        "/api/v1/tokens" => {
+            json!({ "name": "ci", "role": "viewer", "expires_at": now + Duration::from_secs(9) })
+        }
+        "/agent/v1/enrol" => enrol("web-2", json!({ "role": "shop" })),
+        "/agent/v1/sync" => json!({
+            "boot_id": "b", "agent_version": "1", "epoch_seen": 0, "revision_seen": 0, "wait_ms": 0,
+            "disk_free_bytes": 0, "now": now, "monotonic_ms": 0,
+            "refused": [{ "kind": "epoch", "service": "shop", "seen": 9, "offered": 7 }],
+            "reported": [{
+                "service": "shop", "generation_seen": 1, "generation_applied": 1, "symlink_release": 1,
+                "processes": [{
+                    "pid": 1, "starttime": 1, "exe_sha256": target.digest, "exe_deleted": false,
+                    "release_from_exe": "a-b", "release_from_cwd": null, "release_from_env": null,
+                }],
+                "port": 8000, "healthy": true, "proof": "converged", "why": "", "since": now,
+                "started_at": now, "unexpected_exits": 0, "failed_checks": 0,
+            }],
+        }),
+        "/agent/v1/events" => json!({ "boot_id": "b", "events": [{
+            "seq": 1, "at": now, "service": null, "generation": 1,
+            "kind": { "event": "step", "step": "unpack", "phase": "done", "detail": "" },
+        }] }),
+        _ => json!({ "any": ["thing", 1, null] }),
+    }
+}
+
+/// Returns values that JSON can hold and a program may not expect.
+fn odd() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        prop_oneof![
+            Just(0),
+            Just(u64::MAX),
+            Just(1 << 63),
+            Just(i64::MAX as u64),
+            any::<u64>()
+        ]
+        .prop_map(Value::from),
+        prop_oneof![Just(-1), Just(i64::MIN), any::<i64>()].prop_map(Value::from),
+        prop_oneof![Just(1e308), Just(-0.0), Just(5e-324)].prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        prop_oneof![
+            Just("\u{0}"),
+            Just("../.."),
+            Just("-009999-01-02T01:59:59Z"),
+            Just("9999-12-30T22:00:00Z"),
+            Just("chg-1"),
+            Just("${PORT}"),
+            Just("a: *a"),
+            Just("'; DROP TABLE token; --"),
+            Just("\u{202e}"),
+        ]
+        .prop_map(Value::from),
+        (1usize..20_000).prop_map(|n| Value::from("x".repeat(n))),
+        (0usize..2_000).prop_map(|n| Value::from(vec![0; n])),
+        Just(json!({})),
+    ]
+}
+
+/// Replaces, removes or doubles the value at the `at`th place, counted through the whole body.
+fn spoil(value: &mut Value, at: &mut usize, with: &Value) {
+    if *at == 0 {
+        *value = with.clone();
+    }
+    *at = at.wrapping_sub(1);
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| spoil(item, at, with)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| spoil(field, at, with)),
+        _ => {}
+    }
+}
+
+fn places(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(places).sum(),
+        Value::Object(fields) => fields.values().map(places).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_are_no_failure((method, path) in a_route(), body: Vec<u8>, json: bool) {
+        let content_type = if json { "application/json" } else { "application/octet-stream" };
+        send(method, &path, content_type, body);
+    }
+
+    #[test]
+    fn a_body_wrong_in_one_place_is_no_failure((method, path) in a_route(), at: usize, with in odd()) {
+        let mut body = good(&path);
+        let mut at = at % places(&body);
+        spoil(&mut body, &mut at, &with);
+        send(method, &path, "application/json", body.to_string().into_bytes());
+    }
+
+    #[test]
+    fn a_body_with_a_few_other_bytes_is_no_failure(
+        (method, path) in a_route(),
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+        cut in proptest::option::of(any::<proptest::sample::Index>()),
+    ) {
+        let mut body = good(&path).to_string().into_bytes();
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        if let Some(cut) = cut {
+            body.truncate(cut.index(body.len()));
+        }
+        send(method, &path, "application/json", body);
+    }
+
+    #[test]
+    fn arbitrary_paths_and_queries_are_no_failure(
+        route in proptest::sample::select(web::routes::all().iter().map(|r| (r.method.to_string(), r.path)).collect::<Vec<_>>()),
+        piece in "[ -~]{0,40}|%[0-9a-f]{2}|\\PC{0,10}",
+        query in "([a-z]{1,8}=[!-~]{0,12}&?){0,3}",
+    ) {
+        let piece: String = piece.bytes().map(|b| format!("%{b:02x}")).collect();
+        let query: String = query.replace(['"', '<', '>', '`', '#', '\\', '^', '{', '}', '|'], "");
+        let path = route.1.replace("{id}", &piece).replace("{digest}", &piece).replace("{command}", &piece);
+        let target = target();
+        target.runtime.block_on(async {
+            let call = target.world.call(route.0.parse().unwrap(), &format!("{path}?{query}"));
+            let answer = call.bearer(&target.admin).json_bytes("{}").await;
+            assert!(!answer.status.is_server_error(), "{}: {}", answer.status, answer.text());
+        });
+    }
+}
+
+#[test]
+fn the_bodies_that_are_spoiled_are_good() {
+    let target = target();
+    for (method, path) in routes_with_bodies() {
+        if method == "POST" && !path.ends_with("samples") && !path.contains("/act/") {
+            let body = good(&path);
+            target.runtime.block_on(async {
+                let join = target.world.token(Role::Join).await;
+                let secret = match path.as_str() {
+                    "/agent/v1/enrol" => &join,
+                    path if path.starts_with("/agent") => &target.agent,
+                    _ => &target.admin,
+                };
+                let answer = target.world.post(&path).bearer(secret).json(&body).await;
+                let known = matches!(answer.status.as_u16(), 200 | 201 | 409);
+                assert!(known, "{path}: {} {}", answer.status, answer.text());
+            });
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole API as its callers meet it: in process, through the router, over a real store.
+
+mod support;
+
+mod access;
+mod agents;
+mod artifacts;
+mod connections;
+mod enrolment;
+mod errors;
+mod events;
+mod garbage;
+mod orders;
+mod pages;
+mod releases;
+mod reports;
+mod rollouts;
+mod samples;
+mod secrets;
+mod slow;
+mod tokens;

@@ -1,0 +1,186 @@
+//! Rollouts: what may begin, and what is said when it may not.
+
+use axum::http::StatusCode;
+use model::api::change::ChangeView;
+use model::api::deliver::Started;
+use model::deliver::{Rollout, RolloutState};
+use model::observe::ChangeState;
+use model::{ChangeId, Fact, Role};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, ONE_RING, World, definition};
+
+async fn ship(world: &World, operator: &str, service: &str, version: &str) -> Answer {
+    let new = json!({ "service": service, "version": version });
+    start(world, operator, &new).await
+}
+
+async fn start(world: &World, operator: &str, new: &Value) -> Answer {
+    world
+        .post("/api/v1/deliver/rollouts")
+        .bearer(operator)
+        .json(new)
+        .await
+}
+
+/// Returns a world with a host `web-1` and a release 1.0, and an operator's token.
+async fn with_release(more: &str) -> (World, String) {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    world.host("web-1", json!({ "role": "shop" })).await;
+    world.release(&operator, "1.0", &definition(more)).await;
+    (world, operator)
+}
+
+#[tokio::test]
+async fn a_rollout_is_planned_durably_and_told() {
+    let (world, operator) = with_release(ONE_RING).await;
+    world.host("web-2", json!({ "role": "shop" })).await;
+    world.host("db-1", json!({ "role": "database" })).await;
+    let started: Started = ship(&world, &operator, "shop", "1.0")
+        .await
+        .expect(StatusCode::CREATED)
+        .to();
+    assert_eq!(started.change, ChangeId(1));
+
+    let get = |path: &str| world.get(path).bearer(&operator).send();
+    let rollout: Rollout = get("/api/v1/deliver/rollouts/chg-1")
+        .await
+        .expect(StatusCode::OK)
+        .to();
+    assert_eq!(rollout.state, RolloutState::Planned);
+    let hosts: Vec<&str> = rollout.hosts().map(|host| host.name.as_str()).collect();
+    assert_eq!(hosts, ["web-1", "web-2"]);
+    let view: ChangeView = get("/api/v1/observe/changes/1")
+        .await
+        .expect(StatusCode::OK)
+        .to();
+    assert_eq!(
+        (view.change.state, view.change.by.as_str()),
+        (ChangeState::Planned, "the operator")
+    );
+    let last = world.facts().await.pop().unwrap();
+    assert!(matches!(last, Fact::RolloutPlanned { .. }), "{last:?}");
+    let all: Vec<Value> = get("/api/v1/observe/changes?state=planned").await.to();
+    assert_eq!(all.len(), 1);
+    get("/api/v1/learn/why/1").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_answered_with_what_is_known() {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    let problem = ship(&world, &operator, "shop", "1.0")
+        .await
+        .problem(404, "unknown_service");
+    assert_eq!(problem.hint.as_deref(), Some("nothing was released yet"));
+
+    world.release(&operator, "1.0", &definition(ONE_RING)).await;
+    let problem = ship(&world, &operator, "shoop", "1.0")
+        .await
+        .problem(404, "unknown_service");
+    assert_eq!(problem.hint.as_deref(), Some("known: `shop`"));
+    let problem = ship(&world, &operator, "shop", "1.1")
+        .await
+        .problem(404, "unknown_version");
+    assert_eq!(problem.hint.as_deref(), Some("newest of shop: `1.0`"));
+    let new = json!({ "service": "shop", "version": "1.0", "environment": "prd" });
+    let problem = start(&world, &operator, &new)
+        .await
+        .problem(404, "unknown_environment");
+    assert!(problem.title.ends_with("known: `production`"), "{problem}");
+}
+
+#[tokio::test]
+async fn with_several_environments_one_must_be_named() {
+    let staging = format!(
+        "{ONE_RING}\n  staging:\n    hosts: {{ role: shop }}\n    strategy: rings\n    {ONE_RING}"
+    );
+    let (world, operator) = with_release(&staging).await;
+    let problem = ship(&world, &operator, "shop", "1.0")
+        .await
+        .problem(422, "which_environment");
+    assert_eq!(
+        problem.hint.as_deref(),
+        Some("name one: `production`, `staging`")
+    );
+    let new = json!({ "service": "shop", "version": "1.0", "environment": "staging" });
+    start(&world, &operator, &new)
+        .await
+        .expect(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_rollout_without_the_hosts_it_needs_does_not_begin() {
+    let cases = [
+        (
+            "rings: [{ name: all, hosts: rest }]\n    expected: 8",
+            "expects 8 hosts, enrolled: 1",
+        ),
+        (
+            "rings: [{ name: a, hosts: { zone: a } }, { name: all, hosts: rest }]",
+            "of ring `a`",
+        ),
+    ];
+    for (more, words) in cases {
+        let (world, operator) = with_release(more).await;
+        let problem = ship(&world, &operator, "shop", "1.0")
+            .await
+            .problem(422, "cannot_start");
+        assert!(problem.title.contains(words), "{problem}");
+        let changes = world
+            .get("/api/v1/observe/changes")
+            .bearer(&operator)
+            .send()
+            .await;
+        assert_eq!(changes.text(), "[]");
+    }
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    world.release(&operator, "1.0", &definition(ONE_RING)).await;
+    let problem = ship(&world, &operator, "shop", "1.0")
+        .await
+        .problem(422, "cannot_start");
+    assert!(
+        problem
+            .title
+            .contains("no enrolled host carries the labels"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_rollout_is_told_which_one_runs() {
+    let (world, operator) = with_release(ONE_RING).await;
+    world.release(&operator, "1.1", &definition(ONE_RING)).await;
+    ship(&world, &operator, "shop", "1.0")
+        .await
+        .expect(StatusCode::CREATED);
+    for version in ["1.0", "1.1"] {
+        let problem = ship(&world, &operator, "shop", version)
+            .await
+            .problem(409, "rollout_running");
+        assert!(problem.title.contains("chg-1 is not over"), "{problem}");
+        assert!(problem.hint.unwrap().contains("sleepwell undo chg-1"));
+    }
+}
+
+#[tokio::test]
+async fn of_two_rollouts_at_once_one_begins() {
+    let (world, operator) = with_release(ONE_RING).await;
+    let (a, b) = tokio::join!(
+        ship(&world, &operator, "shop", "1.0"),
+        ship(&world, &operator, "shop", "1.0")
+    );
+    let refused = if a.status == StatusCode::CREATED {
+        b
+    } else {
+        a
+    };
+    let problem = refused.problem(409, "rollout_running");
+    assert!(problem.title.contains("chg-1"), "{problem}");
+    // The refused one used no number up.
+    world
+        .write(|tx| store::change::next_id(tx).map(|id| assert_eq!(id, ChangeId(2))))
+        .await;
+}
