@@ -1,0 +1,151 @@
+//! Who this agent is to its server: enrolled once, kept in a file only its owner can read.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use client::{Client, Secret};
+use model::api::agent::Enrol;
+use model::{Digest, HostId, HostName};
+use serde::{Deserialize, Serialize};
+
+use crate::{Config, procfs};
+
+/// Is what the server knows this host by.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Identity {
+    pub agent_id: HostId,
+    pub host: HostName,
+    pub server_url: String,
+    token: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("agent_id", &self.agent_id)
+            .field("server_url", &self.server_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Is the outcome of joining.
+#[derive(Debug)]
+pub struct Joined {
+    pub identity: Identity,
+    /// It had joined this server before, and nothing was done.
+    pub already: bool,
+}
+
+impl Identity {
+    /// Returns a client that speaks as this agent.
+    pub fn client(&self) -> Client {
+        Client::new(&self.server_url, Some(Secret::new(self.token.clone())))
+    }
+
+    /// Reads the identity kept under `base`; none when this agent never joined.
+    pub fn load(base: &Path) -> anyhow::Result<Option<Self>> {
+        let path = file(base);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let identity = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is damaged; join again", path.display()))?;
+        Ok(Some(identity))
+    }
+
+    /// Keeps where the server is from now on; what it knows this host by stays the same.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn move_server(&mut self, base: &Path, server_url: &str) -> anyhow::Result<()> {
+        if self.server_url != server_url {
+            server_url.clone_into(&mut self.server_url);
+            self.save(base)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, base: &Path) -> anyhow::Result<()> {
+        let path = file(base);
+        let part = path.with_extension("part");
+        let _ = std::fs::remove_file(&part); // of a join that was cut short
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)
+            .with_context(|| format!("cannot write {}", part.display()))?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.sync_all()?;
+        std::fs::rename(&part, &path)?;
+        crate::install::sync_dir(base)?;
+        Ok(())
+    }
+}
+
+/// Enrols this host with a join token and keeps the identity under `base`. Joining the same server
+/// again does nothing and says so.
+///
+/// # Errors
+/// The server's refusal, or a `base` that belongs to another server.
+pub fn join(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {
+    std::fs::create_dir_all(&config.base)
+        .with_context(|| format!("cannot make {}", config.base.display()))?;
+    if let Some(identity) = Identity::load(&config.base)? {
+        if identity.server_url == config.server_url {
+            let already = true;
+            return Ok(Joined { identity, already });
+        }
+        bail!(
+            "{} belongs to {}; give the agent another base folder to join {}",
+            config.base.display(),
+            identity.server_url,
+            config.server_url
+        );
+    }
+    let client = Client::new(&config.server_url, Some(join_token.clone()));
+    let enrolled = client.enrol(&enrolment(config))?;
+    let identity = Identity {
+        agent_id: enrolled.agent_id,
+        host: config.host.clone(),
+        server_url: config.server_url.clone(),
+        token: enrolled.token,
+    };
+    identity.save(&config.base)?;
+    Ok(Joined {
+        identity,
+        already: false,
+    })
+}
+
+fn enrolment(config: &Config) -> Enrol {
+    Enrol {
+        hostname: config.host.clone(),
+        labels: config.labels.clone(),
+        boot_id: procfs::boot_id().to_owned(),
+        machine_id: config
+            .machine_id
+            .clone()
+            .unwrap_or_else(|| machine_id(&config.host)),
+        agent_version: VERSION.to_owned(),
+    }
+}
+
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns the machine's own id; where there is none, one made of the host's name.
+fn machine_id(host: &HostName) -> String {
+    std::fs::read_to_string("/etc/machine-id")
+        .map(|text| text.trim().to_owned())
+        .ok()
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| Digest::of(host.as_str().as_bytes()).short())
+}
+
+fn file(base: &Path) -> PathBuf {
+    base.join("identity.json")
+}

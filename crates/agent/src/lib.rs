@@ -1,0 +1,45 @@
+//! What runs on every host: it takes the wish of the server, makes the host match it, and proves from
+//! the running processes that it does.
+//!
+//! One agent may run several services. Under its `base` folder lie `identity.json`, `state.db` (the
+//! journal of steps), `blobs/sha256-…` (what was fetched, shared), and for each service
+//! `<service>/releases/<digest12>-<config12>/` (immutable), `<service>/current` (a relative symbolic
+//! link for people; never a proof) and `<service>/log`.
+//!
+//! **Invariant.** The agent may be killed at any moment and the service it looks after does not notice;
+//! on return the agent finds out from `/proc`, the folders and the journal where it was, and goes on.
+//! A generation or epoch lower than one recorded is never followed. `converged` is said only of a
+//! process that was looked at.
+//!
+//! **Must not know**: rings, verdicts, rollouts. It knows one wish per service and needs no server to
+//! keep it, nor to go back to the last release that worked.
+
+pub mod clock;
+mod config;
+mod events;
+mod health;
+mod hub;
+mod identity;
+mod install;
+mod leftover;
+mod ports;
+pub mod procfs;
+mod prove;
+mod reconcile;
+mod record;
+mod run;
+mod scrape;
+mod sha;
+mod state;
+mod stop;
+mod supervise;
+mod sync;
+mod unpack;
+mod worker;
+
+pub use config::{Config, Timings};
+pub use identity::{Identity, Joined, join};
+pub use leftover::{Leftover, end_leftovers, leftovers};
+pub use run::run;
+pub use stop::Stop;
+pub use supervise::exec_service;

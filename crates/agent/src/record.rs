@@ -1,0 +1,236 @@
+//! What the agent writes down about one service, so that it can be killed between any two steps.
+
+use model::deliver::{Desired, Priority, Proof};
+use model::{ServiceName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::procfs::ProcessId;
+
+/// Is everything durable about one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The newest wish that was taken.
+    pub(crate) wish: Desired,
+    pub(crate) outcome: Outcome,
+    /// The last release that was proved and healthy, to which a failing one goes back.
+    pub(crate) good: Option<Desired>,
+    /// The process that should take traffic.
+    pub(crate) serving: Option<Slot>,
+    /// The new one beside it, while two overlap.
+    pub(crate) coming: Option<Slot>,
+    /// One that is being stopped.
+    pub(crate) going: Option<Slot>,
+    /// Chosen once, when the agent chooses ports itself.
+    pub(crate) free_ports: Vec<u16>,
+    /// Exits nobody asked for since the wish was taken.
+    pub(crate) exits: u32,
+    pub(crate) failed_checks: u32,
+    /// Release folders, the one used last at the end.
+    pub(crate) history: Vec<String>,
+    pub(crate) proof: Proof,
+    pub(crate) proof_since: Timestamp,
+}
+
+/// Is what became of the newest wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "name")]
+pub(crate) enum Outcome {
+    Trying,
+    /// It runs, is healthy and was proved once.
+    Settled,
+    /// It failed, and the last good release was put back. Once per generation.
+    Reverted {
+        why: String,
+    },
+    /// It failed and there was nothing to go back to.
+    Failed {
+        why: String,
+    },
+}
+
+/// Is one process, or the intent to have one: without a `process` it was not started, or the agent was
+/// killed before it could write it down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) desired: Desired,
+    pub(crate) port: Option<u16>,
+    pub(crate) process: Option<ProcessId>,
+    pub(crate) started_at: Option<Timestamp>,
+}
+
+impl Slot {
+    pub(crate) fn folder(&self) -> String {
+        self.desired.release.folder()
+    }
+}
+
+impl Record {
+    pub(crate) fn new(wish: Desired, now: Timestamp) -> Self {
+        Self {
+            wish,
+            outcome: Outcome::Trying,
+            good: None,
+            serving: None,
+            coming: None,
+            going: None,
+            free_ports: Vec::new(),
+            exits: 0,
+            failed_checks: 0,
+            history: Vec::new(),
+            proof: Proof::Pending,
+            proof_since: now,
+        }
+    }
+
+    pub(crate) fn service(&self) -> &ServiceName {
+        &self.wish.service
+    }
+
+    /// Takes a newer wish. What was learned about the older one is kept only as the last good release.
+    pub(crate) fn take(&mut self, wish: Desired) {
+        self.wish = wish;
+        self.outcome = Outcome::Trying;
+        self.exits = 0;
+        self.failed_checks = 0;
+    }
+
+    /// Returns what should run: the wish, or after a failure the last good release, or nothing.
+    pub(crate) fn goal(&self) -> Option<&Desired> {
+        use model::deliver::DesiredState::{Running, Stopped};
+        match (&self.outcome, self.wish.state) {
+            (Outcome::Reverted { .. }, _) => self.good.as_ref(),
+            (Outcome::Failed { .. }, _) | (_, Stopped) => None,
+            (Outcome::Trying | Outcome::Settled, Running) => Some(&self.wish),
+        }
+    }
+
+    /// Tells whether a failure of the goal ends it: a release that was never proved good. An undo is
+    /// never given up for the release it undoes, and what was good once is restarted instead.
+    pub(crate) fn is_trial(&self) -> bool {
+        let proved = |good: &Desired| good.release.folder() == self.wish.release.folder();
+        self.outcome == Outcome::Trying
+            && !(self.wish.priority == Priority::Rollback && self.good.is_some())
+            && !self.good.as_ref().is_some_and(proved)
+    }
+
+    /// Returns the good release a failing one goes back to.
+    pub(crate) fn way_back(&self) -> Option<&Desired> {
+        let wanted = self.wish.release.folder();
+        self.good
+            .as_ref()
+            .filter(|good| good.release.folder() != wanted)
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        [&self.serving, &self.coming, &self.going]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Returns the folders that must stay: in use, good, wished for, and the last `keep` beside them.
+    pub(crate) fn kept_folders(&self) -> Vec<String> {
+        let mut keep: Vec<String> = self.slots().map(Slot::folder).collect();
+        keep.push(self.wish.release.folder());
+        keep.extend(self.good.as_ref().map(|good| good.release.folder()));
+        let wanted = usize::try_from(self.wish.keep).unwrap_or(usize::MAX);
+        let others = self
+            .history
+            .iter()
+            .rev()
+            .filter(|name| !keep.contains(name));
+        let others: Vec<String> = others.take(wanted).cloned().collect();
+        keep.extend(others);
+        keep
+    }
+
+    /// Notes that a release was put to use.
+    pub(crate) fn used(&mut self, folder: String) {
+        self.history.retain(|name| *name != folder);
+        self.history.push(folder);
+        let too_many = self.history.len().saturating_sub(100);
+        self.history.drain(..too_many);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use model::Digest;
+    use model::deliver::desired::DesiredRelease;
+    use model::deliver::{ArtifactFormat, DesiredState, ReleaseNumber, Run};
+
+    use super::*;
+
+    pub(crate) fn desired(generation: u64, version: &str) -> Desired {
+        Desired {
+            service: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+            ring: "staff".parse().unwrap(),
+            generation,
+            priority: Priority::Rollout,
+            state: DesiredState::Running,
+            release: DesiredRelease {
+                number: ReleaseNumber(generation),
+                version: version.parse().unwrap(),
+                digest: Digest::of(version.as_bytes()),
+                size_bytes: 1,
+                format: ArtifactFormat::File,
+                file_name: "shop".to_owned(),
+                config_digest: Digest::of(b"config"),
+            },
+            run: Run {
+                exec: vec!["./shop".to_owned()],
+                env: Default::default(),
+                ports: vec![1, 2],
+                stop_timeout: Duration::from_secs(1),
+            },
+            health: None,
+            metrics: None,
+            keep: 1,
+        }
+    }
+
+    fn record(good: &str, wish: Desired) -> Record {
+        let mut record = Record::new(wish, Timestamp::UNIX_EPOCH);
+        record.good = Some(desired(1, good));
+        record
+    }
+
+    #[test]
+    fn only_a_release_that_was_never_good_is_on_trial_and_an_undo_is_not() {
+        assert!(record("1.0", desired(2, "2.0")).is_trial());
+        assert!(!record("1.0", desired(2, "1.0")).is_trial());
+        let mut undo = desired(3, "0.9");
+        undo.priority = Priority::Rollback;
+        assert!(!record("2.0", undo).is_trial());
+        assert!(Record::new(desired(1, "1.0"), Timestamp::UNIX_EPOCH).is_trial());
+    }
+
+    #[test]
+    fn a_failure_leads_to_the_good_release_or_to_nothing() {
+        let why = String::new;
+        let mut reverted = record("1.0", desired(2, "2.0"));
+        reverted.outcome = Outcome::Reverted { why: why() };
+        assert_eq!(reverted.goal().map(|goal| goal.generation), Some(1));
+        let mut failed = Record::new(desired(1, "1.0"), Timestamp::UNIX_EPOCH);
+        failed.outcome = Outcome::Failed { why: why() };
+        assert_eq!(failed.goal(), None);
+        failed.take(desired(2, "2.0"));
+        assert_eq!(failed.goal().map(|goal| goal.generation), Some(2));
+    }
+
+    #[test]
+    fn garbage_spares_the_good_the_wished_and_the_last_used() {
+        let mut record = record("1.0", desired(5, "5.0"));
+        let folder = |version: &str| desired(1, version).release.folder();
+        for version in ["1.0", "2.0", "3.0", "4.0", "5.0"] {
+            record.used(folder(version));
+        }
+        let kept = record.kept_folders();
+        for version in ["1.0", "4.0", "5.0"] {
+            assert!(kept.contains(&folder(version)), "{version}");
+        }
+        assert_eq!(kept.len(), 3);
+    }
+}

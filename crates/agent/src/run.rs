@@ -1,0 +1,176 @@
+//! The agent as a whole: the lock on its folder, its threads, and the way of a wish to its service.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use model::ServiceName;
+use model::deliver::Desired;
+
+use crate::clock::SystemClock;
+use crate::hub::Hub;
+use crate::record::Record;
+use crate::scrape::Unsent;
+use crate::state::State;
+use crate::worker::{Mailbox, Shared, Worker};
+use crate::{Config, Identity, Stop, events, scrape, sync};
+
+/// Runs the agent until `stop` is thrown. Services live on, unless the configuration says otherwise.
+///
+/// # Errors
+/// It never joined, another agent has the same `base`, or `state.db` cannot be read.
+pub fn run(mut config: Config, stop: &Stop) -> anyhow::Result<()> {
+    let base = &config.base;
+    std::fs::create_dir_all(base).with_context(|| format!("cannot make {}", base.display()))?;
+    // `/proc` shows real paths; ours must be comparable with them.
+    config.base = base
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", base.display()))?;
+    let _lock = lock(&config.base)?;
+    let identity = Identity::load(&config.base)?
+        .with_context(|| format!("{} has not joined a server", config.base.display()))?;
+    let shared = Shared {
+        state: Arc::new(State::open(&config.base)?),
+        hub: Arc::new(Hub::default()),
+        unsent: Arc::new(Unsent::default()),
+        clock: Arc::new(SystemClock::default()),
+        client: identity.client(),
+        config: Arc::new(config),
+    };
+    Agent::new(shared)?.run(stop)
+}
+
+/// Locks `base` for this process; given back when the returned file is dropped.
+pub(crate) fn lock(base: &Path) -> anyhow::Result<File> {
+    let path = base.join("agent.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another agent uses {}; give each its own", base.display())
+        }
+        Err(TryLockError::Error(e)) => {
+            Err(e).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+struct Agent {
+    shared: Shared,
+    workers: BTreeMap<ServiceName, (Mailbox, JoinHandle<()>)>,
+}
+
+impl Agent {
+    fn new(shared: Shared) -> anyhow::Result<Self> {
+        let (epoch, revision) = shared.state.seen()?;
+        {
+            let mut board = shared.hub.board();
+            board.epoch = epoch;
+            board.revision = revision;
+        }
+        let mut agent = Self {
+            shared,
+            workers: BTreeMap::new(),
+        };
+        for (wish, record) in agent.shared.state.services()? {
+            agent.look_after(wish, record)?;
+        }
+        Ok(agent)
+    }
+
+    fn run(mut self, stop: &Stop) -> anyhow::Result<()> {
+        // These may be inside a call when the agent stops, and end by themselves after it.
+        self.spawn("sync", stop, sync::run)?;
+        self.spawn("report", stop, sync::run_reports)?;
+        self.spawn("events", stop, events::run)?;
+        self.spawn("scrape", stop, scrape::run)?;
+        self.spawn("samples", stop, scrape::run_sender)?;
+        while !stop.is_stopped() {
+            let wish = {
+                let period = Duration::from_millis(100); // how late a stop may be noticed
+                let mut board = self.shared.hub.wait(period, |board| board.wish.is_some());
+                board.wish.take()
+            };
+            if let Some(wish) = wish {
+                self.take(&wish)?;
+            }
+        }
+        self.shared.hub.stop();
+        for (mailbox, _) in self.workers.values() {
+            mailbox.stop();
+        }
+        for (service, (_, thread)) in self.workers {
+            if thread.join().is_err() {
+                tracing::error!(service.name = %service, "its thread ended in a panic");
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, stop: &Stop, work: fn(&Shared, &Stop)) -> anyhow::Result<()> {
+        let (shared, stop) = (self.shared.clone(), stop.clone());
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&shared, &stop))
+            .with_context(|| format!("cannot start the {name} thread"))?;
+        Ok(())
+    }
+
+    /// Writes a wish down and hands each service its part. What is not in it goes on as it was.
+    fn take(&mut self, wish: &model::api::agent::Wish) -> anyhow::Result<()> {
+        let (taken, refused) = match self.shared.state.take(wish) {
+            Ok(outcome) => outcome,
+            Err(e) => {
+                // Not recorded means not followed; the server offers it again.
+                tracing::error!("cannot record the wish, so it is not followed: {e}");
+                return Ok(());
+            }
+        };
+        for refusal in &refused {
+            tracing::error!(
+                kind = refusal.kind,
+                seen = refusal.seen,
+                offered = refusal.offered,
+                "refused an order older than one this host has recorded"
+            );
+        }
+        self.shared.hub.refuse(refused);
+        let (epoch, revision) = self.shared.state.seen()?;
+        {
+            let mut board = self.shared.hub.board();
+            (board.epoch, board.revision) = (epoch, revision);
+        }
+        for desired in taken {
+            match self.workers.get(&desired.service) {
+                Some((mailbox, _)) => mailbox.put(desired),
+                None => self.look_after(desired, None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn look_after(&mut self, wish: Desired, record: Option<Record>) -> anyhow::Result<()> {
+        let service = wish.service.clone();
+        let dir = self.shared.config.releases_dir(&service);
+        if let Err(e) = std::fs::create_dir_all(&dir) {
+            tracing::error!("cannot make {}: {e}", dir.display());
+        }
+        let mailbox = Mailbox::default();
+        let (shared, its) = (self.shared.clone(), mailbox.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("service {service}"))
+            .spawn(move || Worker::new(shared, wish, record).run(&its))
+            .with_context(|| format!("cannot start the thread of {service}"))?;
+        self.workers.insert(service, (mailbox, thread));
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! The journal: `state.db`, SQLite in WAL mode with `synchronous=FULL`, so that what was written is
+//! there after a power cut.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use model::api::agent::{Event, EventKind, Wish};
+use model::deliver::{Desired, Refused};
+use model::{ServiceName, Timestamp, limit};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::record::Record;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS service (
+    name TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL, -- the highest one ever taken
+    wish TEXT NOT NULL,
+    record TEXT
+);
+CREATE TABLE IF NOT EXISTS event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, so it is unique per boot too
+    is_log INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+";
+
+/// Is the agent's memory; one writer at a time.
+pub(crate) struct State(Mutex<Connection>);
+
+impl State {
+    pub(crate) fn open(base: &Path) -> anyhow::Result<Self> {
+        let path = base.join("state.db");
+        let open = || -> rusqlite::Result<Connection> {
+            let db = Connection::open(&path)?;
+            db.busy_timeout(std::time::Duration::from_secs(5))?;
+            db.pragma_update(None, "journal_mode", "WAL")?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            db.execute_batch(SCHEMA)?;
+            Ok(db)
+        };
+        let db = open().with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self(Mutex::new(db)))
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves no half-done transaction behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the highest epoch taken and the newest revision known.
+    pub(crate) fn seen(&self) -> rusqlite::Result<(u64, u64)> {
+        let db = self.db();
+        Ok((meta(&db, "epoch")?, meta(&db, "revision")?))
+    }
+
+    /// Takes a wish: newer generations are written down before anything is done about them. Returns
+    /// what is new and what was refused because it is older than what is recorded.
+    pub(crate) fn take(&self, wish: &Wish) -> rusqlite::Result<(Vec<Desired>, Vec<Refused>)> {
+        let mut db = self.db();
+        let epoch = meta(&db, "epoch")?;
+        if wish.epoch < epoch {
+            let refused = refused("epoch", None, epoch, wish.epoch);
+            return Ok((Vec::new(), vec![refused]));
+        }
+        let tx = db.transaction()?;
+        set_meta(&tx, "epoch", wish.epoch)?;
+        set_meta(&tx, "revision", wish.revision)?;
+        let (mut taken, mut refusals) = (Vec::new(), Vec::new());
+        for desired in &wish.desired {
+            let seen = generation(&tx, &desired.service)?;
+            match seen {
+                Some(seen) if desired.generation < seen => {
+                    let service = Some(desired.service.clone());
+                    refusals.push(refused("generation", service, seen, desired.generation));
+                }
+                Some(seen) if desired.generation == seen => {}
+                _ => {
+                    save_wish(&tx, desired)?;
+                    taken.push(desired.clone());
+                }
+            }
+        }
+        tx.commit()?;
+        Ok((taken, refusals))
+    }
+
+    /// Returns every service ever taken: its newest wish, and how far it was.
+    pub(crate) fn services(&self) -> anyhow::Result<Vec<(Desired, Option<Record>)>> {
+        let db = self.db();
+        let mut statement = db.prepare("SELECT wish, record FROM service ORDER BY name")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        })?;
+        rows.map(|row| {
+            let (wish, record) = row?;
+            let wish = serde_json::from_str(&wish).context("a wish in state.db is damaged")?;
+            let record = record
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .context("a record in state.db is damaged")?;
+            Ok((wish, record))
+        })
+        .collect()
+    }
+
+    /// Writes where a service is and what happened, in one transaction.
+    pub(crate) fn save(
+        &self,
+        record: &Record,
+        events: &[EventKind],
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let text = serde_json::to_string(record).expect("records have string keys");
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        tx.execute(
+            "UPDATE service SET record = ?2 WHERE name = ?1",
+            params![record.service().as_str(), text],
+        )?;
+        for kind in events {
+            add_event(&tx, record.service(), record.wish.generation, kind, now)?;
+        }
+        tx.commit()
+    }
+
+    /// Queues one event for the server.
+    pub(crate) fn note(
+        &self,
+        service: &ServiceName,
+        generation: u64,
+        kind: &EventKind,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        add_event(&tx, service, generation, kind, now)?;
+        tx.commit()
+    }
+
+    /// Returns the oldest unsent events, at most [`limit::AGENT_EVENTS`].
+    pub(crate) fn unsent(&self) -> anyhow::Result<Vec<Event>> {
+        let db = self.db();
+        let mut statement = db.prepare("SELECT seq, body FROM event ORDER BY seq LIMIT ?1")?;
+        let rows = statement.query_map([i64::try_from(limit::AGENT_EVENTS)?], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.map(|row| {
+            let (seq, body) = row?;
+            let mut event: Event = serde_json::from_str(&body)?;
+            event.seq = u64::try_from(seq)?;
+            Ok(event)
+        })
+        .collect()
+    }
+
+    /// Forgets events the server has stored.
+    pub(crate) fn sent(&self, up_to: u64) -> rusqlite::Result<()> {
+        let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
+        self.db()
+            .execute("DELETE FROM event WHERE seq <= ?1", [up_to])?;
+        Ok(())
+    }
+
+    /// Keeps the unsent events within [`limit::UNSENT_EVENTS_BYTES`] by dropping the oldest log lines,
+    /// never a step; returns how many went.
+    pub(crate) fn trim_events(&self) -> rusqlite::Result<usize> {
+        let db = self.db();
+        let bytes: i64 = db.query_row(
+            "SELECT coalesce(sum(length(body)), 0) FROM event",
+            [],
+            |r| r.get(0),
+        )?;
+        if usize::try_from(bytes).unwrap_or(0) <= limit::UNSENT_EVENTS_BYTES {
+            return Ok(0);
+        }
+        db.execute(
+            "DELETE FROM event WHERE seq IN
+             (SELECT seq FROM event WHERE is_log ORDER BY seq LIMIT 10000)",
+            [],
+        )
+    }
+}
+
+fn meta(db: &Connection, name: &str) -> rusqlite::Result<u64> {
+    let value: Option<i64> = db
+        .query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| {
+            r.get(0)
+        })
+        .optional()?;
+    Ok(value.map_or(0, i64::cast_unsigned))
+}
+
+fn set_meta(tx: &Transaction<'_>, name: &str, value: u64) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        params![name, value.cast_signed()],
+    )?;
+    Ok(())
+}
+
+fn generation(tx: &Transaction<'_>, service: &ServiceName) -> rusqlite::Result<Option<u64>> {
+    let found: Option<i64> = tx
+        .query_row(
+            "SELECT generation FROM service WHERE name = ?1",
+            [service.as_str()],
+            |r| r.get(0),
+        )
+        .optional()?;
+    Ok(found.map(i64::cast_unsigned))
+}
+
+fn save_wish(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(desired).expect("wishes have string keys");
+    tx.execute(
+        "INSERT INTO service (name, generation, wish) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET generation = ?2, wish = ?3",
+        params![
+            desired.service.as_str(),
+            desired.generation.cast_signed(),
+            text
+        ],
+    )?;
+    Ok(())
+}
+
+fn add_event(
+    tx: &Transaction<'_>,
+    service: &ServiceName,
+    generation: u64,
+    kind: &EventKind,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let event = Event {
+        seq: 0, // given by the table
+        at: now,
+        service: Some(service.clone()),
+        generation,
+        kind: kind.clone(),
+    };
+    let body = serde_json::to_string(&event).expect("events have string keys");
+    let is_log = matches!(kind, EventKind::Log { .. });
+    tx.execute(
+        "INSERT INTO event (is_log, body) VALUES (?1, ?2)",
+        params![is_log, body],
+    )?;
+    Ok(())
+}
+
+fn refused(kind: &str, service: Option<ServiceName>, seen: u64, offered: u64) -> Refused {
+    Refused {
+        kind: kind.to_owned(),
+        service,
+        seen,
+        offered,
+    }
+}
