@@ -1,0 +1,261 @@
+//! What can be asked on the command line. The doc comments are the help texts, read as plain text.
+
+#![expect(clippy::doc_markdown, reason = "help texts are shown without Markdown")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use model::observe::ChangeState;
+use model::{ChangeId, EnvironmentName, HostName, ServiceName, Version};
+
+/// Ships your change, watches what it does in production, and undoes it before you wake up.
+#[derive(Debug, Parser)]
+#[command(name = "sleepwell", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Global {
+    /// Folder of the server's data (default: $XDG_DATA_HOME/sleepwell)
+    #[arg(long, global = true, env = "SLEEPWELL_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Address of the server (default: the one of the data folder, else http://127.0.0.1:7700)
+    #[arg(long, global = true, env = "SLEEPWELL_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Environment, where a service has several
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) env: Option<EnvironmentName>,
+    /// One JSON document, or with `=lines` one event per line while watching
+    #[arg(long, global = true, value_name = "FORM", num_args = 0..=1, default_missing_value = "document", require_equals = true)]
+    pub(crate) json: Option<Json>,
+    /// No colours (also: NO_COLOR in the environment)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Only the result
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Stop watching after this long, such as 10m; what is watched goes on
+    #[arg(long, global = true, value_parser = duration, value_name = "TIME")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Json {
+    Document,
+    Lines,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    model::time::parse_duration(text)
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Server and agents on this machine; --demo ships examples/shop and breaks a canary
+    Up(Up),
+    /// Server alone
+    Serve(Serve),
+    /// This host's agent: join a server, run, make a join token
+    Agent(Agent),
+    /// Start a rollout and watch it
+    Ship(Ship),
+    /// Follow a change live; without argument the newest one
+    Watch(Watch),
+    /// Roll a change back now
+    Undo(Order),
+    /// Stop a rollout at its ring
+    Hold(Order),
+    /// Let a held rollout go on
+    Go(Order),
+    /// The chain of causes: verdict, evidence, actions
+    Why(Why),
+    /// List changes
+    Changes(Changes),
+    /// What each host really runs
+    Hosts(Hosts),
+    /// Check a sleepwell.yaml and show the plan it would run
+    Check(Check),
+    /// What the exit codes mean
+    #[command(after_help = crate::show::exit::help())]
+    ExitCodes,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Up {
+    /// Ship examples/shop three times, once with a real defect
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Go on with the data of the last run
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Agents on this machine (default: 1, with --demo 8)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) agents: Option<u32>,
+    /// Address to listen on; when its port is taken, the next free one
+    #[arg(long, default_value = "127.0.0.1:7700", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Stop when the demo is over instead of leaving the server running
+    #[arg(long, requires = "demo")]
+    pub(crate) once: bool,
+    /// Folder of the shop's sources (default: examples/shop)
+    #[arg(long, default_value = "examples/shop", value_name = "DIR")]
+    pub(crate) shop: PathBuf,
+    /// Folder of the shop's built programs (default: beside this program)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) shop_programs: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Address to listen on (default: `listen` of server.yaml, else 127.0.0.1:7700)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// When the port is taken, use the next free one
+    #[arg(long)]
+    pub(crate) next_free: bool,
+    /// Settings (default: server.yaml in the data folder)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Agent {
+    #[command(subcommand)]
+    pub(crate) command: AgentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Make this host report and receive releases
+    Join(Join),
+    /// Run the agent of a host that joined before
+    Run(AgentOptions),
+    /// Print the line that makes another host join
+    Token,
+    /// Make a session of its own and become the command (used by the agent itself)
+    #[command(hide = true)]
+    ExecService {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Join {
+    /// Address of the server, such as https://sleepwell.example.com
+    pub(crate) url: String,
+    /// The join token (see `sleepwell agent token`); `-` reads it from standard input
+    pub(crate) token: String,
+    /// Only join; run later with `sleepwell agent run`
+    #[arg(long)]
+    pub(crate) only: bool,
+    #[command(flatten)]
+    pub(crate) options: AgentOptions,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct AgentOptions {
+    /// Folder of the agent and the releases (default: $XDG_DATA_HOME/sleepwell-agent)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: Option<PathBuf>,
+    /// Name of this host (default: its host name)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<HostName>,
+    /// Label of this host, such as role=shop; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// Take free ports for services instead of the ones their releases name
+    #[arg(long)]
+    pub(crate) free_ports: bool,
+    /// Stop the services when the agent stops
+    #[arg(long)]
+    pub(crate) stop_services: bool,
+    /// Name of the machine, where several agents share one (default: /etc/machine-id)
+    #[arg(long, value_name = "ID")]
+    pub(crate) machine_id: Option<String>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text
+        .split_once('=')
+        .map(|(n, v)| (n.to_owned(), v.to_owned()));
+    pair.ok_or_else(|| format!("`{text}` is not a label; write role=shop"))
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Ship {
+    pub(crate) service: ServiceName,
+    /// The name people see; may not be used twice with other bytes (default: the newest release)
+    pub(crate) version: Option<Version>,
+    /// Where the service is described
+    #[arg(long, default_value = "sleepwell.yaml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The artifact, instead of the definition's `artifact.path`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) artifact: Option<PathBuf>,
+    /// Start it and leave
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Watch {
+    pub(crate) change: Option<ChangeId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Order {
+    pub(crate) change: ChangeId,
+    /// Order it and leave
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Why {
+    pub(crate) id: ChangeId,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Changes {
+    /// Only those whose state changed within this time, such as 6h
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub(crate) since: Option<Duration>,
+    /// Only those in this state, such as undone
+    #[arg(long, value_parser = state, value_name = "STATE")]
+    pub(crate) state: Option<ChangeState>,
+}
+
+fn state(text: &str) -> Result<ChangeState, String> {
+    ChangeState::ALL
+        .into_iter()
+        .find(|state| state.to_string() == text)
+        .ok_or_else(|| {
+            let known: Vec<String> = ChangeState::ALL.iter().map(ToString::to_string).collect();
+            format!("unknown state `{text}`; known: {}", known.join(", "))
+        })
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Hosts {
+    /// Only hosts that are to run this service
+    pub(crate) service: Option<ServiceName>,
+    /// Only those that do not run what they should, or say nothing
+    #[arg(long)]
+    pub(crate) drifted: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    #[arg(default_value = "sleepwell.yaml")]
+    pub(crate) file: PathBuf,
+    /// Print the JSON Schema of the file, for editors
+    #[arg(long)]
+    pub(crate) schema: bool,
+}

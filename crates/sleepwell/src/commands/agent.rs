@@ -1,0 +1,136 @@
+//! `sleepwell agent join | run | token`.
+
+use std::path::PathBuf;
+
+use agent::{Config, Stop};
+use anyhow::{Context, Result, bail};
+use client::Secret;
+use model::{HostName, Labels};
+
+use super::connect::connect;
+use super::print;
+use crate::args::{Agent, AgentCommand, AgentOptions, Global, Join};
+use crate::data;
+
+pub(crate) fn run(global: &Global, args: &Agent) -> Result<u8> {
+    match &args.command {
+        AgentCommand::Join(join) => self::join(join),
+        AgentCommand::Run(options) => run_agent(options),
+        AgentCommand::Token => token(global),
+        AgentCommand::ExecService { command } => Err(agent::exec_service(command).into()),
+    }
+}
+
+/// Prints the line that makes another host join.
+fn token(global: &Global) -> Result<u8> {
+    let client = connect(global)?;
+    let token = client.join_token()?;
+    print(&format!(
+        "sleepwell agent join {} {}\n\nIt works once, until {}.\n",
+        client.base_url(),
+        token.token,
+        token.expires_at
+    ))?;
+    Ok(0)
+}
+
+fn join(args: &Join) -> Result<u8> {
+    crate::log::start();
+    let token = if args.token == "-" {
+        data::read_secret()?
+    } else {
+        args.token.clone()
+    };
+    let config = config(&args.options, &args.url)?;
+    let joined = agent::join(&config, &Secret::new(token))?;
+    let host = &joined.identity.host;
+    if joined.already {
+        tracing::info!(host.name = %host, "{host} had joined {} before", args.url);
+    } else {
+        tracing::info!(host.name = %host, "{host} joined {}", args.url);
+    }
+    if args.only {
+        return Ok(0);
+    }
+    start(config)
+}
+
+fn run_agent(options: &AgentOptions) -> Result<u8> {
+    crate::log::start();
+    let base = base(options)?;
+    let identity = agent::Identity::load(&base)?.with_context(|| {
+        format!(
+            "no agent joined from {}; see `sleepwell agent join --help`",
+            base.display()
+        )
+    })?;
+    let mut config = config(options, &identity.server_url)?;
+    config.host = identity.host;
+    start(config)
+}
+
+fn start(config: Config) -> Result<u8> {
+    let stop = Stop::default();
+    stop_on_signal(stop.clone())?;
+    agent::run(config, &stop)?;
+    Ok(0)
+}
+
+/// Waits for SIGTERM or SIGINT in a thread of its own.
+fn stop_on_signal(stop: Stop) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut signals = {
+        use tokio::signal::unix::{SignalKind, signal};
+        let _entered = runtime.enter();
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        )
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! { _ = signals.0.recv() => {}, _ = signals.1.recv() => {} }
+            });
+            stop.stop();
+        })?;
+    Ok(())
+}
+
+fn base(options: &AgentOptions) -> Result<PathBuf> {
+    match &options.base {
+        Some(base) => Ok(std::path::absolute(base)?),
+        None => data::agent_base(),
+    }
+}
+
+fn config(options: &AgentOptions, url: &str) -> Result<Config> {
+    let host = options.name.clone().map_or_else(own_name, Ok)?;
+    let mut config = Config::new(url, base(options)?, host);
+    config.labels = Labels::new(options.labels.iter().cloned()).map_err(anyhow::Error::msg)?;
+    config.machine_id.clone_from(&options.machine_id);
+    config.free_ports = options.free_ports;
+    config.stop_services_on_exit = options.stop_services;
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = program
+        .to_str()
+        .context("the path of this program is not UTF-8")?;
+    config.exec_helper = [program, "agent", "exec-service", "--"]
+        .map(str::to_owned)
+        .to_vec();
+    Ok(config)
+}
+
+fn own_name() -> Result<HostName> {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    match name.parse() {
+        Ok(name) => Ok(name),
+        Err(why) => bail!("{why}; name this host with --name"),
+    }
+}

@@ -1,0 +1,192 @@
+//! Follows a change until nothing more happens by itself: live on a terminal, a line per event into a
+//! pipe.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Result;
+use client::{Client, Error};
+use model::api::Problem;
+use model::api::change::ChangeView;
+use model::observe::ChangeState;
+use model::{ChangeId, EntryId, Timestamp};
+use runtime::Clock;
+
+use super::{Failed, print, print_json, style};
+use crate::args::{Global, Json};
+use crate::show;
+
+/// Between two looks at the server.
+const LOOK: Duration = Duration::from_millis(200);
+/// A server that restarts is away for less than this.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Is a change being followed.
+pub(crate) struct Follow<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) global: &'a Global,
+    /// How this program is called so that it finds this server, for the lines people paste.
+    pub(crate) command: String,
+}
+
+/// Is how a follower shows what it sees.
+enum Output {
+    Live(show::live::Screen),
+    Lines,
+    JsonLines,
+    /// Nothing before the end.
+    Quiet,
+}
+
+impl Follow<'_> {
+    /// Shows the change until it is over or held, and returns the exit code that says how it ended.
+    pub(crate) fn run(&self, change: ChangeId) -> Result<u8> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(self.follow(change))
+    }
+
+    async fn follow(&self, change: ChangeId) -> Result<u8> {
+        let started = Clock::System.now();
+        let (mut output, mut told, mut last_answer) = (self.output(), BTreeSet::new(), started);
+        let mut interrupt = Box::pin(tokio::signal::ctrl_c());
+        loop {
+            let now = Clock::System.now();
+            match self.look(change) {
+                Ok((view, settled)) => {
+                    last_answer = now;
+                    self.show(&mut output, &view, &mut told, now)?;
+                    if settled {
+                        return self.finish(output, &view);
+                    }
+                }
+                Err(Error::Unreachable { .. }) if now.since(last_answer) < PATIENCE => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self
+                .global
+                .timeout
+                .is_some_and(|limit| now.since(started) >= limit)
+            {
+                return Err(out_of_time(change));
+            }
+            tokio::select! {
+                _ = &mut interrupt => return self.leave(change),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Returns the change and whether it is settled, which it is not while an order that was taken has
+    /// still to be carried out.
+    fn look(&self, change: ChangeId) -> Result<(ChangeView, bool), Error> {
+        let view = self.client.change(change)?;
+        if !is_settled(&view) || self.client.rollout(change)?.order.is_some() {
+            return Ok((view, false));
+        }
+        // The order may have been carried out between the two answers.
+        let view = self.client.change(change)?;
+        let settled = is_settled(&view);
+        Ok((view, settled))
+    }
+
+    fn leave(&self, change: ChangeId) -> Result<u8> {
+        print(&format!(
+            "\n{change} goes on. Follow it again: {} watch {change}\n",
+            self.command
+        ))?;
+        Ok(130)
+    }
+
+    fn output(&self) -> Output {
+        match self.global.json {
+            Some(Json::Lines) => Output::JsonLines,
+            Some(Json::Document) => Output::Quiet,
+            None if self.global.quiet => Output::Quiet,
+            None if std::io::stdout().is_terminal() => {
+                Output::Live(show::live::Screen::new(terminal_rows()))
+            }
+            None => Output::Lines,
+        }
+    }
+
+    fn show(
+        &self,
+        output: &mut Output,
+        view: &ChangeView,
+        told: &mut BTreeSet<EntryId>,
+        now: Timestamp,
+    ) -> Result<()> {
+        if let Output::Live(screen) = output {
+            screen.resize(terminal_rows());
+            let frame = show::tree::frame(view, style(self.global));
+            return screen
+                .draw(&frame, now)
+                .map_or(Ok(()), |bytes| print(&bytes));
+        }
+        for item in view.timeline.iter().filter(|item| told.insert(item.id)) {
+            let line = match output {
+                Output::JsonLines => Some(show::json::line(view.change.id, item)),
+                Output::Lines => show::lines::of(item),
+                Output::Quiet | Output::Live(_) => None,
+            };
+            if let Some(line) = line {
+                print(&format!("{line}\n"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, output: Output, view: &ChangeView) -> Result<u8> {
+        let style = style(self.global);
+        let why = format!("{} why {}", self.command, view.change.id);
+        let url = format!("{}/c/{}", self.client.base_url(), view.change.id.0);
+        let result = || show::tree::result(view, style, &why, &url);
+        match output {
+            Output::Live(screen) => {
+                print(&screen.end(&show::tree::frame(view, style)))?;
+                print(&result())?;
+            }
+            Output::Quiet if self.global.json.is_some() => print_json(view)?,
+            Output::Quiet => print(&format!("{}\n", view.sentence))?,
+            Output::Lines => print(&result())?,
+            Output::JsonLines => {}
+        }
+        Ok(show::exit::code(view))
+    }
+}
+
+/// Returns the height of the terminal; a terminal that does not tell is taken to be an old one.
+fn terminal_rows() -> usize {
+    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_row);
+    if rows == 0 { 24 } else { usize::from(rows) }
+}
+
+/// Tells whether nothing more happens before a person acts.
+fn is_settled(view: &ChangeView) -> bool {
+    let silent = || {
+        view.rings
+            .iter()
+            .flat_map(|ring| &ring.hosts)
+            .any(|h| h.unknown_since.is_some())
+    };
+    match view.change.state {
+        ChangeState::Done | ChangeState::Undone | ChangeState::Superseded | ChangeState::Stuck => {
+            true
+        }
+        // A rollout that waits for a silent host goes on by itself when the host comes back.
+        ChangeState::Held => !silent(),
+        ChangeState::Planned | ChangeState::Running | ChangeState::Undoing => false,
+    }
+}
+
+fn out_of_time(change: ChangeId) -> anyhow::Error {
+    let problem = Problem::new(504, "timeout", format!("{change} was not over in time"))
+        .at("--timeout")
+        .hint(format!(
+            "it goes on; follow it again: sleepwell watch {change}"
+        ));
+    Failed { problem, code: 3 }.into()
+}

@@ -1,0 +1,161 @@
+//! `sleepwell ship SERVICE [VERSION]`: uploads what is new, makes the release, starts the rollout and
+//! watches it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use client::Client;
+use model::api::Problem;
+use model::api::deliver::{NewRelease, NewRollout, ReleaseView};
+use model::deliver::Definition;
+use model::digest::Hasher;
+use model::{ChangeId, Digest, EnvironmentName, ServiceName, Version};
+
+use super::connect::connect;
+use super::follow::Follow;
+use super::{Failed, check, print};
+use crate::args::{Global, Ship};
+use crate::data::Data;
+
+/// Bytes of an artifact hashed at once.
+const PIECE: usize = 1 << 20;
+
+pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
+    let client = connect(global)?;
+    let change = start(&client, global.env.clone(), args, |name| {
+        std::env::var(name).ok()
+    })?;
+    if args.detach {
+        print(&format!("{change}\n"))?;
+        return Ok(0);
+    }
+    Follow {
+        client: &client,
+        global,
+        command: Data::new(global)?.command(),
+    }
+    .run(change)
+}
+
+/// Ships without watching and returns the change.
+pub(crate) fn start(
+    client: &Client,
+    environment: Option<EnvironmentName>,
+    args: &Ship,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<ChangeId> {
+    let version = match &args.version {
+        Some(version) => {
+            release(client, args, version, env)?;
+            version.clone()
+        }
+        None => newest(client, &args.service)?.version,
+    };
+    let rollout = NewRollout {
+        service: args.service.clone(),
+        version,
+        environment,
+    };
+    Ok(client.new_rollout(&rollout)?.change)
+}
+
+/// Makes the release, unless there is neither a definition nor an artifact here and the server knows the
+/// version already.
+fn release(
+    client: &Client,
+    args: &Ship,
+    version: &Version,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    if !args.file.exists() && args.artifact.is_none() && is_known(client, args, version)? {
+        return Ok(());
+    }
+    let (definition, text) = check::read(&args.file, env)?;
+    if definition.service != args.service {
+        let file = args.file.display();
+        let title = format!(
+            "{file} describes `{}`, not `{}`",
+            definition.service, args.service
+        );
+        let problem =
+            Problem::new(422, "other_service", title).hint("name the right file with --file");
+        return Err(Failed { problem, code: 2 }.into());
+    }
+    let artifact = artifact_path(args, &definition, version);
+    let (digest, size_bytes) = digest(&artifact)?;
+    if !client.artifact_known(digest)? {
+        client
+            .upload_artifact(
+                &args.service,
+                digest,
+                &mut File::open(&artifact)?,
+                size_bytes,
+            )
+            .with_context(|| {
+                format!("cannot upload {} ({size_bytes} bytes)", artifact.display())
+            })?;
+    }
+    client.new_release(&NewRelease {
+        version: version.clone(),
+        digest,
+        definition: text,
+    })?;
+    Ok(())
+}
+
+fn is_known(client: &Client, args: &Ship, version: &Version) -> Result<bool> {
+    Ok(releases(client, &args.service)?
+        .iter()
+        .any(|release| release.version == *version))
+}
+
+fn newest(client: &Client, service: &ServiceName) -> Result<ReleaseView> {
+    releases(client, service)?
+        .into_iter()
+        .next()
+        .ok_or_else(|| {
+            let problem =
+                Problem::new(404, "no_release", format!("`{service}` has no release yet"))
+                    .hint(format!("make one: sleepwell ship {service} 1.0.0"));
+            Failed { problem, code: 5 }.into()
+        })
+}
+
+fn releases(client: &Client, service: &ServiceName) -> Result<Vec<ReleaseView>> {
+    Ok(client.get_json("/api/v1/deliver/releases", &[("service", service.as_str())])?)
+}
+
+/// Returns where the artifact is: what was named, else the definition's path, beside its file.
+fn artifact_path(args: &Ship, definition: &Definition, version: &Version) -> PathBuf {
+    if let Some(artifact) = &args.artifact {
+        return artifact.clone();
+    }
+    let path = definition
+        .artifact
+        .path
+        .replace("${RELEASE}", version.as_str());
+    args.file.parent().unwrap_or(Path::new("")).join(path)
+}
+
+fn digest(path: &Path) -> Result<(Digest, u64)> {
+    let mut file = File::open(path).with_context(|| {
+        format!(
+            "cannot read the artifact {}; build it, or name it with --artifact",
+            path.display()
+        )
+    })?;
+    if !file.metadata()?.is_file() {
+        bail!("the artifact {} is not a file", path.display());
+    }
+    let (mut hasher, mut size_bytes, mut piece) = (Hasher::default(), 0u64, vec![0; PIECE]);
+    loop {
+        let n = file.read(&mut piece)?;
+        if n == 0 {
+            return Ok((hasher.finish(), size_bytes));
+        }
+        hasher.update(&piece[..n]);
+        size_bytes += n as u64;
+    }
+}

@@ -1,0 +1,133 @@
+//! `server.yaml`: every key also as `SLEEPWELL_<KEY>` in the environment, which wins.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// Is everything a server can be told in a file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerConfig {
+    /// Where it listens; by default 127.0.0.1:7700.
+    pub(crate) listen: Option<SocketAddr>,
+    /// How people reach it; by default `http://` and the address it listens on.
+    pub(crate) public_url: Option<String>,
+    /// How mail goes out; without it none does.
+    pub(crate) smtp: Option<Smtp>,
+    /// Addresses with ports inside the network that messages may go to.
+    #[serde(default)]
+    pub(crate) outbound_allow: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Smtp {
+    /// `smtp://user:password@host:587?tls=required`, `smtps://…`, or `smtp://127.0.0.1:25`.
+    pub(crate) url: String,
+    /// `Sleepwell <sleepwell@example.com>`.
+    pub(crate) from: String,
+}
+
+impl ServerConfig {
+    /// Reads the file, if it is there or was named, and the environment over it.
+    ///
+    /// # Errors
+    /// A file that cannot be read or says something unknown, with its line.
+    pub(crate) fn read(
+        path: &Path,
+        named: bool,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !named => String::new(),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let config = if text.trim().is_empty() {
+            Self::default()
+        } else {
+            serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?
+        };
+        config.with_env(env)
+    }
+
+    fn with_env(mut self, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let address = |key: &str, text: &str| -> Result<SocketAddr> {
+            text.trim().parse().with_context(|| {
+                format!("{key}: `{text}` is not an address such as 127.0.0.1:7700")
+            })
+        };
+        if let Some(listen) = env("SLEEPWELL_LISTEN") {
+            self.listen = Some(address("SLEEPWELL_LISTEN", &listen)?);
+        }
+        if let Some(url) = env("SLEEPWELL_PUBLIC_URL") {
+            self.public_url = Some(url);
+        }
+        if let Some(list) = env("SLEEPWELL_OUTBOUND_ALLOW") {
+            let parts = list.split(',').filter(|part| !part.trim().is_empty());
+            self.outbound_allow = parts
+                .map(|part| address("SLEEPWELL_OUTBOUND_ALLOW", part))
+                .collect::<Result<_>>()?;
+        }
+        match (env("SLEEPWELL_SMTP_URL"), env("SLEEPWELL_SMTP_FROM")) {
+            (None, None) => {}
+            (url, from) => {
+                let known = self.smtp.take();
+                let missing = "SLEEPWELL_SMTP_URL and SLEEPWELL_SMTP_FROM go together";
+                self.smtp = Some(Smtp {
+                    url: url
+                        .or(known.as_ref().map(|s| s.url.clone()))
+                        .context(missing)?,
+                    from: from.or(known.map(|s| s.from)).context(missing)?,
+                });
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, env: &[(&str, &str)]) -> Result<ServerConfig> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.yaml");
+        std::fs::write(&path, text).unwrap();
+        let env: Vec<(String, String)> = env
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        ServerConfig::read(&path, true, move |key| {
+            env.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone())
+        })
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let text = "listen: 127.0.0.1:1\nsmtp: {url: 'smtp://a', from: a@example.test}\n";
+        let env = [
+            ("SLEEPWELL_LISTEN", "127.0.0.1:2"),
+            ("SLEEPWELL_SMTP_URL", "smtp://b"),
+        ];
+        let config = read(text, &env).unwrap();
+        assert_eq!(config.listen.unwrap().port(), 2);
+        assert_eq!(config.smtp.unwrap().url, "smtp://b");
+    }
+
+    #[test]
+    fn an_unknown_key_ends_the_start_with_its_line() {
+        let error = read("listen: 127.0.0.1:1\nlissen: x\n", &[]).unwrap_err();
+        assert!(error.to_string().contains("lissen"), "{error}");
+        assert!(read("", &[("SLEEPWELL_LISTEN", "nowhere")]).is_err());
+    }
+
+    #[test]
+    fn no_file_is_fine_unless_it_was_named() {
+        let missing = Path::new("/nonexistent/server.yaml");
+        assert!(ServerConfig::read(missing, false, |_| None).is_ok());
+        assert!(ServerConfig::read(missing, true, |_| None).is_err());
+    }
+}

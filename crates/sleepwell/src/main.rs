@@ -1,0 +1,45 @@
+//! The binary: server, agent and command line in one program.
+//!
+//! **Invariant.** Everything is wired here, top to bottom, and decided elsewhere. A bad argument or
+//! setting ends the program with a readable message before a port is bound.
+
+mod args;
+mod commands;
+mod config;
+mod data;
+mod log;
+mod serve;
+mod show;
+mod up;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => commands::fail(&error),
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<u8> {
+    let global = &args.global;
+    match &args.command {
+        Command::Up(up) => up::run(global, up),
+        Command::Serve(serve) => serve::run(global, serve),
+        Command::Agent(agent) => commands::agent::run(global, agent),
+        Command::Ship(ship) => commands::ship::run(global, ship),
+        Command::Watch(watch) => commands::watch::run(global, watch.change),
+        Command::Undo(order) => commands::order::run(global, order, model::deliver::Command::Undo),
+        Command::Hold(order) => commands::order::run(global, order, model::deliver::Command::Hold),
+        Command::Go(order) => commands::order::run(global, order, model::deliver::Command::Go),
+        Command::Why(why) => commands::why::run(global, why),
+        Command::Changes(changes) => commands::changes::run(global, changes),
+        Command::Hosts(hosts) => commands::hosts::run(global, hosts),
+        Command::Check(check) => commands::check::run(global, check),
+        Command::ExitCodes => commands::exit_codes(),
+    }
+}

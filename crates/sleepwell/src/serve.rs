@@ -1,0 +1,269 @@
+//! The server: everything it is made of, wired top to bottom.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
+use metrics::Metrics;
+use model::api::token::TokenView;
+use model::{Entry, Fact, Kind, Role, Subject, Timestamp};
+use runtime::{Clock, Ids, Random, Secret, Shutdown, Supervisor, Trigger, Wakes};
+use store::lease::Fence;
+use store::{Durability, Store};
+use tokio::net::TcpListener;
+use web::{App, Blobs};
+
+use crate::args::{self, Global};
+use crate::config::{ServerConfig, Smtp};
+use crate::data::{self, Data};
+
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7700);
+/// Ports tried after the wanted one.
+const NEXT_PORTS: u16 = 100;
+/// What is under way when the server is asked to stop may take this long to end.
+const GRACE: Duration = Duration::from_secs(2);
+/// The lease whose fence is the epoch: under it desired state is written.
+const EPOCH: &str = "deliver.desired";
+
+pub(crate) fn run(global: &Global, args: &args::Serve) -> Result<u8> {
+    crate::log::start();
+    let data = Data::new(global)?;
+    data.create()?;
+    let Some(mut lock) = data.lock("server.lock")? else {
+        let address = data.read("server.lock");
+        bail!(
+            "a server runs on {} already, at {address}",
+            data.folder().display()
+        );
+    };
+    let config = read_config(&data, args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = bind(&config, args).await?;
+        let address = listener.local_addr()?;
+        let url = config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        lock.write(&url)?;
+        serve(&data, &config, listener, &url).await
+    })?;
+    // Calls that block have their own time-outs; they are not waited for.
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+fn read_config(data: &Data, args: &args::Serve) -> Result<ServerConfig> {
+    let path = args
+        .config
+        .clone()
+        .unwrap_or_else(|| data.join("server.yaml"));
+    ServerConfig::read(&path, args.config.is_some(), |key| std::env::var(key).ok())
+}
+
+async fn bind(config: &ServerConfig, args: &args::Serve) -> Result<TcpListener> {
+    let wanted = args.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
+    let last = if args.next_free {
+        wanted.port().saturating_add(NEXT_PORTS)
+    } else {
+        wanted.port()
+    };
+    let mut refused = None;
+    for port in wanted.port()..=last {
+        match TcpListener::bind(SocketAddr::new(wanted.ip(), port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = Some(error),
+        }
+    }
+    let error = refused.context("there is no port after 65535")?;
+    Err(error)
+        .with_context(|| format!("cannot listen on {wanted}; name another address with --listen"))
+}
+
+/// Runs until it is asked to stop.
+async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &str) -> Result<()> {
+    let senders = senders(config)?;
+    let store = Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
+        .with_context(|| format!("cannot open the database in {}", data.folder().display()))?;
+    let (clock, random) = (Clock::System, Random::System);
+    let ids = Ids::new(random.clone());
+    let now = clock.now();
+    let owner: Arc<str> = ids.token(now).to_string().into();
+    let epoch = take_over(&store, Arc::clone(&owner), now).await?;
+    ensure_admin_token(data, &store, &ids, &random, now).await?;
+    tell_started(&store, &ids, now).await?;
+
+    let (trigger, shutdown) = Shutdown::new();
+    let supervisor = Supervisor::new(clock.clone(), random.clone(), shutdown.clone());
+    let (metrics, wakes, command) = (
+        Metrics::memory(metrics::Limits::default()),
+        Wakes::default(),
+        data.command(),
+    );
+    let context = engine::Context {
+        store: store.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        ids: ids.clone(),
+        wakes: wakes.clone(),
+        addresses: Addresses {
+            public_url: url.into(),
+            command: command.as_str().into(),
+        },
+        owner,
+        mandates: Mandates::default(),
+    };
+    let app = App {
+        store,
+        metrics,
+        blobs: Blobs::open(&data.join("blobs"))?,
+        clock,
+        ids,
+        random,
+        wakes,
+        epoch: epoch.0,
+        supervisor: Some(supervisor.clone()),
+        public_url: url.into(),
+        command: command.as_str().into(),
+    };
+    engine::start(&context, senders, &supervisor);
+    stop_on_signal(trigger)?;
+    data::write_private(&data.address(), url)?;
+    tracing::info!(server.url = url, "listening on {url}");
+    answer(listener, app, shutdown).await?;
+    // A slow receiver must not hold the process: what was not settled is sent again by the next server.
+    if tokio::time::timeout(GRACE, supervisor.join())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some loops were still at work and are left");
+    }
+    // The next server need not ask a file that is gone; it writes its own.
+    let _ = std::fs::remove_file(data.address());
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Answers requests until shutdown, then for [`GRACE`] those that are under way.
+async fn answer(listener: TcpListener, app: App, shutdown: Shutdown) -> Result<()> {
+    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
+        web::router(app).into_make_service_with_connect_info();
+    let drain = shutdown.clone();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { drain.requested().await });
+    tokio::select! {
+        ended = server.into_future() => ended.context("the server broke"),
+        () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => Ok(()),
+    }
+}
+
+fn stop_on_signal(trigger: Trigger) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("stopping");
+        trigger.request();
+    });
+    Ok(())
+}
+
+fn senders(config: &ServerConfig) -> Result<Senders> {
+    let guard = Guard::new(config.outbound_allow.iter().copied());
+    let mail = config.smtp.as_ref().map(|smtp: &Smtp| {
+        let server = SmtpServer {
+            url: Secret::new(smtp.url.clone()),
+            from: smtp.from.clone(),
+        };
+        Mail::new(&server, guard.clone()).map_err(anyhow::Error::msg)
+    });
+    Ok(Senders::Network {
+        mail: mail.transpose()?,
+        webhook: Webhook::new(guard),
+    })
+}
+
+/// Frees the leases of the server before, which is dead because the folder's lock was free, and takes
+/// the next epoch.
+async fn take_over(store: &Store, owner: Arc<str>, now: Timestamp) -> Result<Fence> {
+    let fence = store
+        .write(move |tx| {
+            store::lease::free_all(tx)?;
+            store::lease::acquire(tx, EPOCH, &owner, Duration::from_secs(1), now)
+        })
+        .await?;
+    fence.context("the epoch is held by another server")
+}
+
+/// Makes the admin token of a new store, or of one whose token file was lost.
+async fn ensure_admin_token(
+    data: &Data,
+    store: &Store,
+    ids: &Ids,
+    random: &Random,
+    now: Timestamp,
+) -> Result<()> {
+    let kept = std::fs::read_to_string(data.admin_token()).unwrap_or_default();
+    let hash = web::hash_token(kept.trim());
+    let known = store
+        .read(move |tx| store::token::by_hash(tx, hash))
+        .await?;
+    if known.is_some_and(|token| token.revoked_at.is_none()) {
+        return Ok(());
+    }
+    let secret = random.secret("swt_");
+    let token = TokenView {
+        id: ids.token(now),
+        name: "admin".into(),
+        role: Role::Admin,
+        host: None,
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+    };
+    let fact = Fact::TokenCreated {
+        name: token.name.clone(),
+        role: token.role,
+        expires_at: None,
+    };
+    let entry = entry(ids, now, Subject::Token(token.name.clone()), &fact);
+    let hash = web::hash_token(&secret);
+    store
+        .write(move |tx| {
+            store::token::insert(tx, &token, hash)?;
+            store::journal::append(tx, &entry)
+        })
+        .await?;
+    data::write_private(&data.admin_token(), &secret)
+}
+
+async fn tell_started(store: &Store, ids: &Ids, now: Timestamp) -> Result<()> {
+    let fact = Fact::ServerStarted {
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let entry = entry(ids, now, Subject::Server, &fact);
+    store
+        .write(move |tx| store::journal::append(tx, &entry))
+        .await?;
+    Ok(())
+}
+
+fn entry(ids: &Ids, now: Timestamp, subject: Subject, fact: &Fact) -> Entry {
+    Entry {
+        id: ids.entry(now),
+        at: now,
+        subject,
+        kind: Kind::Action,
+        actor: "sleepwell".into(),
+        causes: vec![],
+        body: fact.to_body(),
+    }
+}

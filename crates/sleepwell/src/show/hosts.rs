@@ -1,0 +1,139 @@
+//! What each host really runs.
+
+use model::Timestamp;
+use model::api::deliver::{HostService, HostView};
+use model::deliver::{DesiredState, Proof};
+
+use super::Style;
+use super::ink::{Ink, Line};
+use super::mark::{Mark, runs, silence, standing};
+use super::table::{self, Cell, Column};
+use super::text::{counted, wrap};
+
+/// Hosts in trouble that are named in the sentence; the table below has them all.
+const NAMED_HOSTS: usize = 5;
+
+/// Returns a sentence and one line per host and service, in the order given.
+///
+/// `now` is the server's clock. A silent host is unknown, whatever it proved before.
+pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String {
+    if hosts.is_empty() {
+        return "No hosts to show. Add one: sleepwell agent join URL TOKEN\n".to_owned();
+    }
+    let mut out = String::new();
+    for text in wrap(&summary(hosts), style.width) {
+        let mut line = Line::new(style);
+        line.add(Ink::Strong, &text);
+        line.end(&mut out);
+    }
+    out.push('\n');
+    let columns = [
+        Column::new("host", 24),
+        Column::new("service", 20).leaves(4),
+        Column::new("ring", 16).leaves(3),
+        Column::new("runs", 20),
+        Column::new("should", 20).leaves(5),
+        Column::new("digest", 12).leaves(1),
+        Column::new("state", 32),
+        Column::new("why", 80).squeezed_to(16).leaves(2),
+    ];
+    let rows: Vec<Vec<Cell>> = hosts.iter().flat_map(|host| rows(host, now)).collect();
+    table::write(&columns, &rows, style, &mut out);
+    out
+}
+
+fn summary(hosts: &[HostView]) -> String {
+    let troubled: Vec<&str> = hosts
+        .iter()
+        .filter(|host| !is_fine(host))
+        .map(|host| host.name.as_str())
+        .collect();
+    let all = counted(hosts.len(), "host");
+    if troubled.is_empty() && hosts.iter().all(|host| host.services.is_empty()) {
+        return format!("{all} in touch; nothing was shipped to them yet.");
+    }
+    if troubled.is_empty() {
+        return match hosts.len() {
+            1 => "The host is proved to run what it should.".to_owned(),
+            _ => format!("All {all} are proved to run what they should."),
+        };
+    }
+    let named = troubled.iter().take(NAMED_HOSTS).copied();
+    let mut names = named.collect::<Vec<_>>().join(", ");
+    if troubled.len() > NAMED_HOSTS {
+        names += &format!(" and {} more", troubled.len() - NAMED_HOSTS);
+    }
+    let fine = hosts.len() - troubled.len();
+    format!("{fine} of {all} are proved to run what they should. Not proved: {names}.")
+}
+
+fn is_fine(host: &HostView) -> bool {
+    let is_right = |service: &HostService| match service.proof {
+        Proof::Stopped => true,
+        Proof::Converged => service.running.as_ref() == Some(&service.wanted),
+        Proof::Pending | Proof::Reverted | Proof::Drifted | Proof::Blocked | Proof::Unknown => {
+            false
+        }
+    };
+    host.unknown_since.is_none() && host.services.iter().all(is_right)
+}
+
+fn rows(host: &HostView, now: Timestamp) -> Vec<Vec<Cell>> {
+    if host.services.is_empty() {
+        return vec![row_without_service(host, now)];
+    }
+    let services = host.services.iter();
+    services.map(|service| row(host, service, now)).collect()
+}
+
+fn row(host: &HostView, service: &HostService, now: Timestamp) -> Vec<Cell> {
+    let standing = standing(service.proof, silence(host.unknown_since, now));
+    let running = service.running.as_ref();
+    let differs = running.is_some_and(|version| *version != service.wanted);
+    let digest = service.running_digest.map(|digest| digest.short());
+    vec![
+        (Ink::Plain, host.name.to_string()),
+        (Ink::Plain, service.service.to_string()),
+        (Ink::Plain, service.ring.to_string()),
+        (
+            if differs { Ink::Warn } else { Ink::Plain },
+            runs(running, service.proof, host.unknown_since.is_some()),
+        ),
+        (Ink::Dim, should(service)),
+        (Ink::Dim, digest.unwrap_or_else(|| "-".to_owned())),
+        state(standing.mark, &standing.words),
+        (Ink::Dim, service.why.clone()),
+    ]
+}
+
+fn should(service: &HostService) -> String {
+    match service.wanted_state {
+        DesiredState::Running => service.wanted.to_string(),
+        DesiredState::Stopped => "nothing".to_owned(),
+    }
+}
+
+fn row_without_service(host: &HostView, now: Timestamp) -> Vec<Cell> {
+    let (mark, words) = match silence(host.unknown_since, now) {
+        silent @ Some(_) => {
+            let standing = standing(Proof::Unknown, silent);
+            (standing.mark, standing.words)
+        }
+        None => (Mark::Skipped, "nothing to run".to_owned()),
+    };
+    let empty = || (Ink::Dim, "-".to_owned());
+    vec![
+        (Ink::Plain, host.name.to_string()),
+        empty(),
+        empty(),
+        empty(),
+        empty(),
+        empty(),
+        state(mark, &words),
+        (Ink::Plain, String::new()),
+    ]
+}
+
+fn state(mark: Mark, words: &str) -> Cell {
+    (mark.ink(), format!("{} {words}", mark.sign()))
+}

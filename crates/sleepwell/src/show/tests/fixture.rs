@@ -1,0 +1,469 @@
+//! Changes of an invented shop, in the states people meet them in.
+
+use model::api::change::{
+    ChangeView, HostLine, RingState, RingView, SignalState, SignalView, TimelineItem, VerdictView,
+};
+use model::api::deliver::{HostService, HostView};
+use model::deliver::{Command, HeldReason, Proof, ReleaseNumber, ReleaseRef};
+use model::judge::{Counts, VerdictState};
+use model::observe::{Change, ChangeKind, ChangeState, Level};
+use model::{
+    ActionId, ChangeId, Digest, EntryId, Fact, HostId, Kind, Labels, PageId, Timestamp, VerdictId,
+};
+
+use crate::show::Style;
+
+pub(super) const WIDE: Style = Style {
+    color: false,
+    width: 110,
+    unicode: true,
+};
+pub(super) const NARROW: Style = Style { width: 60, ..WIDE };
+pub(super) const ASCII: Style = Style {
+    unicode: false,
+    ..WIDE
+};
+
+/// Returns a time of day, `14:03:31`, of the one day all stories are about.
+pub(super) fn at(time: &str) -> Timestamp {
+    format!("2026-11-19T{time}Z").parse().unwrap()
+}
+
+fn parsed<T: std::str::FromStr<Err = String>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn old() -> Digest {
+    Digest::of(b"shop 1.0")
+}
+
+fn new() -> Digest {
+    Digest::of(b"shop 1.1")
+}
+
+fn host(name: &str, version: &str, proof: Proof) -> HostLine {
+    HostLine {
+        host: parsed(name),
+        running: Some(parsed(version)),
+        digest: Some(if version == "1.1" { new() } else { old() }),
+        proof,
+        why: String::new(),
+        unknown_since: None,
+    }
+}
+
+fn silent(name: &str, since: Timestamp) -> HostLine {
+    HostLine {
+        unknown_since: Some(since),
+        ..host(name, "1.0", Proof::Unknown)
+    }
+}
+
+fn ring(name: &str, state: RingState, hosts: Vec<HostLine>) -> RingView {
+    RingView {
+        name: parsed(name),
+        state,
+        proved: hosts.iter().filter(|h| h.proof == Proof::Converged).count(),
+        hosts,
+        proved_at: None,
+        bake_ms: 60_000,
+        deadline_ms: 600_000,
+        note: String::new(),
+    }
+}
+
+fn web(from: usize, to: usize, version: &str) -> Vec<HostLine> {
+    (from..=to)
+        .map(|n| host(&format!("web-{n}"), version, Proof::Converged))
+        .collect()
+}
+
+fn signal(name: &str, canary: (u64, u64), control: (u64, u64), state: SignalState) -> SignalView {
+    let counts = |(bad, total)| Counts { bad, total };
+    SignalView {
+        name: name.to_owned(),
+        level: Level::Business,
+        critical: false,
+        canary: counts(canary),
+        control: counts(control),
+        odds_ratio: None,
+        odds_at_least: None,
+        odds_at_most: None,
+        harm: 0.0,
+        state,
+    }
+}
+
+fn signals() -> Vec<SignalView> {
+    vec![
+        SignalView {
+            harm: 0.42,
+            odds_ratio: Some(1.6),
+            ..signal(
+                "failed payments",
+                (9, 610),
+                (14, 1_420),
+                SignalState::Collecting,
+            )
+        },
+        SignalView {
+            odds_at_least: Some(0.6),
+            odds_at_most: Some(1.2),
+            ..signal("5xx answers", (1, 2_900), (4, 8_800), SignalState::Cleared)
+        },
+        signal(
+            "searches without a hit",
+            (0, 0),
+            (3, 40),
+            SignalState::NoTraffic,
+        ),
+    ]
+}
+
+/// Returns the journal in words; each entry follows from the one before.
+fn story(facts: Vec<(&str, Kind, &str, &str, Fact)>) -> Vec<TimelineItem> {
+    let id = |n: usize| EntryId::new(at("14:00:00"), n as u128);
+    facts
+        .into_iter()
+        .enumerate()
+        .map(|(n, (time, kind, actor, text, fact))| {
+            let body = fact.to_body();
+            TimelineItem {
+                id: id(n),
+                at: at(time),
+                kind,
+                actor: actor.to_owned(),
+                event: body["fact"].as_str().unwrap().to_owned(),
+                text: text.to_owned(),
+                detail: vec![],
+                causes: n.checked_sub(1).map(id).into_iter().collect(),
+                depth: n,
+                body,
+            }
+        })
+        .collect()
+}
+
+fn release(number: u64, version: &str, digest: Digest) -> ReleaseRef {
+    ReleaseRef {
+        number: ReleaseNumber(number),
+        version: parsed(version),
+        digest,
+    }
+}
+
+fn planned() -> Fact {
+    Fact::RolloutPlanned {
+        service: parsed("shop"),
+        environment: parsed("production"),
+        release: release(2, "1.1", new()),
+        previous: Some(release(1, "1.0", old())),
+        rings: vec![(parsed("canary"), 2), (parsed("everyone"), 6)],
+    }
+}
+
+fn began() -> Vec<(&'static str, Kind, &'static str, &'static str, Fact)> {
+    vec![
+        (
+            "14:03:12",
+            Kind::Change,
+            "jonas",
+            "jonas ships shop 1.1 to production, 8 hosts in 2 rings",
+            planned(),
+        ),
+        (
+            "14:03:31",
+            Kind::Action,
+            "sleepwell",
+            "ring canary begins: web-1, web-2",
+            Fact::RingStarted {
+                ring: parsed("canary"),
+                hosts: vec![parsed("web-1"), parsed("web-2")],
+            },
+        ),
+    ]
+}
+
+/// Is the canary being judged.
+pub(super) fn judging() -> ChangeView {
+    ChangeView {
+        change: Change {
+            id: ChangeId(2),
+            kind: ChangeKind::Deploy,
+            service: parsed("shop"),
+            environment: parsed("production"),
+            title: "shop 1.1".to_owned(),
+            by: "jonas".to_owned(),
+            state: ChangeState::Running,
+            started_at: at("14:03:12"),
+            updated_at: at("14:03:12"),
+        },
+        sentence: "The canary is being judged: 42 % of the way to a bad verdict.".to_owned(),
+        release: parsed("1.1"),
+        digest: new(),
+        previous: Some(parsed("1.0")),
+        rings: vec![
+            RingView {
+                proved_at: Some(at("14:03:41")),
+                ..ring("canary", RingState::Judging, web(1, 2, "1.1"))
+            },
+            ring("everyone", RingState::Waiting, web(3, 8, "1.0")),
+        ],
+        verdict: None,
+        signals: signals(),
+        drifted: vec![],
+        timeline: story(began()),
+        now: at("14:06:11"),
+    }
+}
+
+/// Is a canary whose hosts are at work; one of them has trouble.
+pub(super) fn proving() -> ChangeView {
+    let mut view = judging();
+    view.rings[0].state = RingState::Proving;
+    view.rings[0].proved = 1;
+    view.rings[0].proved_at = None;
+    view.rings[0].hosts[1] = HostLine {
+        why: "no space left on device: 12 MB free, 80 MB needed in /var/lib/sleepwell".to_owned(),
+        ..host("web-2", "1.0", Proof::Blocked)
+    };
+    view.signals.clear();
+    view
+}
+
+/// Is three in the morning: a bad canary that undid itself.
+pub(super) fn undone() -> ChangeView {
+    let mut view = judging();
+    let mut facts = began();
+    facts.push((
+        "14:04:02",
+        Kind::Action,
+        "procedure undo",
+        "procedure undo takes shop 1.1 back",
+        Fact::ActionTaken {
+            action: ActionId::new(at("14:04:02"), 1),
+            procedure: "undo".to_owned(),
+            what: "undo".to_owned(),
+            verdict: VerdictId::new(at("14:04:02"), 1),
+        },
+    ));
+    facts.extend([
+        ordered("procedure undo"),
+        undo_started(),
+        undo_done(),
+        told(),
+    ]);
+    view.timeline = story(facts);
+    view.change.state = ChangeState::Undone;
+    view.change.updated_at = at("14:04:09");
+    view.now = at("14:04:10");
+    view.sentence = "Payments failed 4.1 to 9.8 times as often on the canary as on the other \
+                     hosts, so shop 1.1 was undone after 38 s."
+        .to_owned();
+    view.rings[0] = RingView {
+        proved_at: Some(at("14:03:41")),
+        ..ring("canary", RingState::Undone, web(1, 2, "1.0"))
+    };
+    view.rings[1].state = RingState::Skipped;
+    view.signals[0] = SignalView {
+        odds_at_least: Some(4.1),
+        odds_at_most: Some(9.8),
+        harm: 1.1,
+        ..signal("failed payments", (61, 610), (14, 1_420), SignalState::Bad)
+    };
+    view.verdict = Some(VerdictView {
+        id: VerdictId::new(at("14:04:02"), 1),
+        state: VerdictState::Fail,
+        reason: "harm".to_owned(),
+        at: at("14:04:02"),
+        sentence: "Payments fail more often on the canary.".to_owned(),
+    });
+    view
+}
+
+fn ordered(by: &'static str) -> (&'static str, Kind, &'static str, &'static str, Fact) {
+    let fact = Fact::Ordered {
+        command: Command::Undo,
+        reason: String::new(),
+    };
+    ("14:04:02", Kind::Action, by, "undo was ordered", fact)
+}
+
+fn undo_started() -> (&'static str, Kind, &'static str, &'static str, Fact) {
+    let fact = Fact::UndoStarted {
+        to: Some(parsed("1.0")),
+        hosts: 2,
+    };
+    (
+        "14:04:03",
+        Kind::Action,
+        "sleepwell",
+        "2 hosts go back to 1.0",
+        fact,
+    )
+}
+
+fn undo_done() -> (&'static str, Kind, &'static str, &'static str, Fact) {
+    let fact = Fact::RolloutUndone {
+        to: Some(parsed("1.0")),
+        hosts: 2,
+        after_ms: 38_000,
+    };
+    let text = "2 of 2 hosts prove 1.0 again, 38s after the canary began";
+    ("14:04:09", Kind::Outcome, "sleepwell", text, fact)
+}
+
+fn told() -> (&'static str, Kind, &'static str, &'static str, Fact) {
+    let fact = Fact::MessageAccepted {
+        page: PageId::new(at("14:04:10"), 1),
+        to: "mail to shop@example.org".to_owned(),
+        attempt: 1,
+    };
+    let text = "shop@example.org was told";
+    ("14:04:10", Kind::Outcome, "sleepwell", text, fact)
+}
+
+/// Is the same end, wished for by a person.
+pub(super) fn undone_by_a_person() -> ChangeView {
+    let mut view = undone();
+    let mut facts = began();
+    facts.extend([ordered("amara"), undo_started(), undo_done()]);
+    view.timeline = story(facts);
+    view
+}
+
+/// Is an undo that one host does not hear of.
+pub(super) fn stuck() -> ChangeView {
+    let mut view = undone();
+    view.change.state = ChangeState::Stuck;
+    view.sentence =
+        "1 of 2 hosts is back on 1.0; web-2 has not answered since 14:03:50.".to_owned();
+    view.rings[0].state = RingState::Undoing;
+    view.rings[0].hosts[1] = HostLine {
+        running: Some(parsed("1.1")),
+        ..silent("web-2", at("14:03:50"))
+    };
+    view
+}
+
+/// Is the eighth server: seven proved, one silent.
+pub(super) fn held() -> ChangeView {
+    let mut view = judging();
+    let mut facts = began();
+    facts.push((
+        "14:04:45",
+        Kind::Outcome,
+        "sleepwell",
+        "ring canary passed",
+        Fact::RingPassed {
+            ring: parsed("canary"),
+            how: "pass".to_owned(),
+        },
+    ));
+    facts.push((
+        "14:09:45",
+        Kind::Action,
+        "sleepwell",
+        "held: 7 of 8 hosts proved 1.1",
+        Fact::RolloutHeld {
+            reason: HeldReason::WaitingFor {
+                hosts: vec![parsed("web-8")],
+                proved: 7,
+                of: 8,
+            },
+        },
+    ));
+    view.timeline = story(facts);
+    view.change.state = ChangeState::Held;
+    view.now = at("14:12:00");
+    view.sentence = "7 of 8 hosts proved 1.1; web-8 has been silent since 14:01:07.".to_owned();
+    let mut rest = web(3, 7, "1.1");
+    rest.push(silent("web-8", at("14:01:07")));
+    view.rings = vec![
+        RingView {
+            proved_at: Some(at("14:03:41")),
+            ..ring("canary", RingState::Passed, web(1, 2, "1.1"))
+        },
+        RingView {
+            note: "waits for web-8".to_owned(),
+            ..ring("everyone", RingState::Held, rest)
+        },
+    ];
+    view.signals = vec![signals().remove(1)];
+    view
+}
+
+/// Is a change that went through.
+pub(super) fn done() -> ChangeView {
+    let mut view = held();
+    view.change.state = ChangeState::Done;
+    view.change.updated_at = at("14:09:30");
+    view.now = at("14:09:31");
+    view.sentence = "8 of 8 hosts prove 1.1.".to_owned();
+    view.rings[1] = RingView {
+        note: "not excluded: 2".to_owned(),
+        ..ring("everyone", RingState::Passed, web(3, 8, "1.1"))
+    };
+    view
+}
+
+/// Is a change that went through, and a host that was forgotten.
+pub(super) fn done_with_drift() -> ChangeView {
+    let mut view = done();
+    view.drifted = vec![
+        HostLine {
+            why: "started by hand, pid 4121".to_owned(),
+            ..host("web-9", "0.9", Proof::Drifted)
+        },
+        silent("web-10", at("12:00:00")),
+    ];
+    view
+}
+
+fn service(version: &str, proof: Proof, why: &str) -> HostService {
+    HostService {
+        service: parsed("shop"),
+        environment: parsed("production"),
+        ring: parsed("everyone"),
+        wanted: parsed("1.1"),
+        wanted_release: ReleaseNumber(2),
+        wanted_state: model::deliver::DesiredState::Running,
+        running: Some(parsed(version)),
+        running_digest: Some(if version == "1.1" { new() } else { old() }),
+        proof,
+        why: why.to_owned(),
+        since: at("14:00:00"),
+        reported: None,
+    }
+}
+
+pub(super) fn hosts() -> Vec<HostView> {
+    let view = |name: &str, unknown_since: Option<Timestamp>, services| HostView {
+        id: HostId::new(at("10:00:00"), 1),
+        name: parsed(name),
+        labels: Labels::default(),
+        last_seen: unknown_since.unwrap_or(at("14:12:00")),
+        unknown_since,
+        services,
+    };
+    let fine = || service("1.1", Proof::Converged, "");
+    let by_hand = "started by hand, pid 4121, from /opt/old/shop";
+    vec![
+        view("web-1", None, vec![fine()]),
+        view("web-2", None, vec![service("1.0", Proof::Pending, "")]),
+        view("web-3", None, vec![service("0.9", Proof::Drifted, by_hand)]),
+        view("web-8", Some(at("14:01:07")), vec![fine()]),
+        view("db-1", None, vec![]),
+    ]
+}
+
+pub(super) fn changes() -> Vec<Change> {
+    [undone(), judging(), held(), done()]
+        .into_iter()
+        .zip([4, 3, 2, 1])
+        .map(|(view, id)| Change {
+            id: ChangeId(id),
+            ..view.change
+        })
+        .collect()
+}

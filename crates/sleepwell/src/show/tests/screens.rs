@@ -1,0 +1,190 @@
+//! Each screen whole, as it stands on a terminal.
+
+use insta::assert_snapshot;
+use model::api::change::{ChangeView, Why};
+use model::observe::ChangeState;
+
+use super::fixture::{self, ASCII, NARROW, WIDE};
+use crate::show::{Style, changes, exit, hosts, tree, why};
+
+/// Returns the frozen frame with the result under it and the code the command ends with.
+fn session(view: &ChangeView, style: Style) -> String {
+    let url = "http://127.0.0.1:7700/c/2";
+    let result = tree::result(view, style, "sleepwell why chg-2", url);
+    let code = exit::code(view);
+    format!("{}\n{result}$ echo $?\n{code}\n", tree::frame(view, style))
+}
+
+fn story() -> Why {
+    let mut chain = fixture::undone().timeline;
+    chain[2].detail = vec![
+        "failed payments: 61 of 610 on the canary, 14 of 1420 on the other hosts".to_owned(),
+        "odds 4.1 to 9.8 times those of the control at 99 % confidence".to_owned(),
+    ];
+    let first = chain[0].id;
+    chain[4].causes.insert(0, first);
+    for item in &mut chain[5..] {
+        item.at = item.at + std::time::Duration::from_secs(36_000);
+    }
+    Why {
+        subject: "chg-2".to_owned(),
+        sentence: fixture::undone().sentence,
+        chain,
+    }
+}
+
+#[test]
+fn a_canary_is_judged() {
+    assert_snapshot!("judging_wide", tree::frame(&fixture::judging(), WIDE));
+    assert_snapshot!("judging_narrow", tree::frame(&fixture::judging(), NARROW));
+    assert_snapshot!("judging_ascii", tree::frame(&fixture::judging(), ASCII));
+}
+
+#[test]
+fn a_host_with_a_full_disk_is_named() {
+    assert_snapshot!("proving_wide", tree::frame(&fixture::proving(), WIDE));
+    assert_snapshot!("proving_narrow", tree::frame(&fixture::proving(), NARROW));
+}
+
+#[test]
+fn a_bad_canary_undoes_itself() {
+    assert_snapshot!("undone_wide", session(&fixture::undone(), WIDE));
+    assert_snapshot!("undone_narrow", session(&fixture::undone(), NARROW));
+    assert_snapshot!("undone_ascii", session(&fixture::undone(), ASCII));
+}
+
+#[test]
+fn an_undo_of_a_person_names_the_person() {
+    assert_snapshot!(
+        "undone_by_a_person",
+        session(&fixture::undone_by_a_person(), WIDE)
+    );
+}
+
+#[test]
+fn a_first_release_is_undone_by_stopping_it() {
+    let mut view = fixture::undone();
+    view.previous = None;
+    for host in &mut view.rings[0].hosts {
+        host.running = None;
+        host.digest = None;
+        host.proof = model::deliver::Proof::Stopped;
+    }
+    assert_snapshot!("undone_first_release", session(&view, WIDE));
+}
+
+#[test]
+fn an_undo_that_does_not_reach_a_host_is_stuck() {
+    assert_snapshot!("stuck_wide", session(&fixture::stuck(), WIDE));
+}
+
+#[test]
+fn the_eighth_server_holds_the_change() {
+    assert_snapshot!("held_wide", session(&fixture::held(), WIDE));
+    assert_snapshot!("held_narrow", session(&fixture::held(), NARROW));
+    assert_snapshot!("held_ascii", session(&fixture::held(), ASCII));
+}
+
+#[test]
+fn a_change_that_went_through_names_the_hosts_that_are_not_on_it() {
+    assert_snapshot!("done_wide", session(&fixture::done(), WIDE));
+    assert_snapshot!("drift_wide", session(&fixture::done_with_drift(), WIDE));
+    assert_snapshot!("drift_narrow", session(&fixture::done_with_drift(), NARROW));
+}
+
+#[test]
+fn colour_is_added_to_the_same_words() {
+    let view = fixture::undone();
+    let colored = tree::frame(
+        &view,
+        Style {
+            color: true,
+            ..WIDE
+        },
+    );
+    assert_snapshot!("undone_color", colored.replace('\x1b', "ESC"));
+    let mut bare = colored;
+    for code in [0, 1, 2, 31, 32, 33, 35] {
+        bare = bare.replace(&format!("\x1b[{code}m"), "");
+    }
+    assert_eq!(bare, tree::frame(&view, WIDE));
+}
+
+#[test]
+fn a_ring_of_many_hosts_shows_those_in_trouble() {
+    let mut view = fixture::held();
+    let spare = view.rings[1].hosts[0].clone();
+    for n in 10..40 {
+        let host = format!("web-{n}").parse().unwrap();
+        let host = model::api::change::HostLine {
+            host,
+            ..spare.clone()
+        };
+        view.rings[1].hosts.insert(0, host);
+    }
+    let frame = tree::frame(&view, WIDE);
+    assert!(
+        frame.contains("web-8   1.0? ? silent for 10m53s"),
+        "{frame}"
+    );
+    assert!(frame.contains("│  └ … and 29 hosts more"), "{frame}");
+}
+
+#[test]
+fn a_chain_of_causes_reads_from_the_top() {
+    assert_snapshot!("why_wide", why::text(&story(), WIDE));
+    assert_snapshot!("why_narrow", why::text(&story(), NARROW));
+    assert_snapshot!("why_ascii", why::text(&story(), ASCII));
+}
+
+#[test]
+fn changes_are_listed() {
+    let now = fixture::at("14:12:00");
+    assert_snapshot!(
+        "changes_wide",
+        changes::table(&fixture::changes(), now, WIDE)
+    );
+    assert_snapshot!(
+        "changes_narrow",
+        changes::table(&fixture::changes(), now, NARROW)
+    );
+    assert!(changes::table(&[], now, WIDE).contains("sleepwell ship"));
+}
+
+#[test]
+fn hosts_show_what_they_really_run() {
+    let now = fixture::at("14:12:00");
+    assert_snapshot!("hosts_wide", hosts::table(&fixture::hosts(), now, WIDE));
+    assert_snapshot!("hosts_narrow", hosts::table(&fixture::hosts(), now, NARROW));
+    assert_snapshot!("hosts_ascii", hosts::table(&fixture::hosts(), now, ASCII));
+    assert!(hosts::table(&[], now, WIDE).contains("sleepwell agent join"));
+}
+
+#[test]
+fn each_end_has_its_exit_code() {
+    let code = |view: ChangeView| exit::code(&view);
+    assert_eq!(code(fixture::done()), 0);
+    assert_eq!(code(fixture::done_with_drift()), 11);
+    assert_eq!(code(fixture::undone()), 10);
+    assert_eq!(code(fixture::undone_by_a_person()), 1);
+    assert_eq!(code(fixture::stuck()), 1);
+    assert_eq!(code(fixture::held()), 12);
+    assert_eq!(code(fixture::judging()), 3);
+    let mut superseded = fixture::done();
+    superseded.change.state = ChangeState::Superseded;
+    assert_eq!(code(superseded), 1);
+    assert_snapshot!("exit_codes", exit::help());
+}
+
+#[test]
+fn a_refused_command_has_the_code_of_its_reason() {
+    let code = |status| exit::of_problem(&model::api::Problem::new(status, "x", "x"));
+    assert_eq!([401, 403, 404, 409, 500].map(code), [4, 4, 5, 1, 1]);
+}
+
+#[test]
+fn a_host_that_fell_silent_after_the_end_makes_it_drift() {
+    let mut view = fixture::done();
+    view.rings[1].hosts[0].unknown_since = Some(fixture::at("14:09:00"));
+    assert_eq!(exit::code(&view), 11);
+}

@@ -1,0 +1,17 @@
+//! The program as its users meet it: the real binary as processes of their own, killed, starved and
+//! misled while a rollout is under way.
+//!
+//! Every test has its own data folder and ports and ends what it started, however it ends itself.
+//! Nothing waits for a fixed time: a condition is polled until its deadline.
+
+mod harness;
+
+mod agent_killed;
+mod bad_releases;
+mod demo;
+mod exit_codes;
+mod orders;
+mod server_killed;
+mod shipping;
+mod stopping;
+mod up;
