@@ -1,0 +1,245 @@
+//! One host with its agent: what it heard, what it says, and what is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use model::api::agent::{Sync, Wish};
+use model::deliver::{Desired, Refused};
+use model::observe::Series;
+use model::{Digest, HostName, ServiceName, Timestamp, Version, limit};
+use runtime::Random;
+
+use super::service::Service;
+use super::{Behaviour, Traffic};
+
+/// Is what is wrong with a host; the default is nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trouble {
+    /// Nothing it says arrives, nothing said to it either; its processes go on.
+    pub is_unreachable: bool,
+    /// What is not on its disk yet cannot be put there.
+    pub has_full_disk: bool,
+    /// A new process needs this much longer to become healthy.
+    pub is_late_by: Duration,
+    /// A new release never becomes healthy here.
+    pub reverts: bool,
+    /// Somebody started something else beside what was proved.
+    pub runs_something_else: bool,
+}
+
+/// Is a host.
+pub struct Host {
+    name: HostName,
+    token: String,
+    boots: u32,
+    epoch: u64,
+    revision: u64,
+    services: BTreeMap<ServiceName, Service>,
+    /// Every order it ever recorded, to come back from an old disk with.
+    history: Vec<Desired>,
+    refused: Vec<Refused>,
+    sent: Option<(Vec<model::deliver::Reported>, Timestamp)>,
+    sampled_at: Option<Timestamp>,
+    trouble: Trouble,
+    ran: BTreeSet<Version>,
+    /// The first thing it was told since it came back.
+    told_first: Option<Version>,
+}
+
+impl Host {
+    pub(super) fn new(name: HostName, token: String) -> Self {
+        Self {
+            name,
+            token,
+            boots: 1,
+            epoch: 0,
+            revision: 0,
+            services: BTreeMap::new(),
+            history: vec![],
+            refused: vec![],
+            sent: None,
+            sampled_at: None,
+            trouble: Trouble::default(),
+            ran: BTreeSet::new(),
+            told_first: None,
+        }
+    }
+
+    pub fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub fn trouble(&self) -> &Trouble {
+        &self.trouble
+    }
+
+    pub fn trouble_mut(&mut self) -> &mut Trouble {
+        &mut self.trouble
+    }
+
+    pub fn is_unreachable(&self) -> bool {
+        self.trouble.is_unreachable
+    }
+
+    /// Returns what really runs here, whatever is known of it elsewhere.
+    pub fn running(&self, service: &ServiceName) -> Option<&Version> {
+        self.services.get(service)?.running()
+    }
+
+    /// Returns what it was last told to run, as far as it heard.
+    pub fn told(&self, service: &ServiceName) -> Option<&Version> {
+        Some(&self.services.get(service)?.wish().release.version)
+    }
+
+    /// Returns every version that ever served customers here.
+    pub fn ran(&self) -> &BTreeSet<Version> {
+        &self.ran
+    }
+
+    pub fn told_first(&self) -> Option<&Version> {
+        self.told_first.as_ref()
+    }
+
+    /// Lets it be heard again.
+    pub fn come_back(&mut self) {
+        self.trouble.is_unreachable = false;
+        self.told_first = None;
+        self.reconnect();
+    }
+
+    pub(super) fn reconnect(&mut self) {
+        self.sent = None;
+    }
+
+    /// Lets it be heard again, after a boot from a disk on which a version was the newest it knew.
+    ///
+    /// # Errors
+    /// A version it was never asked to run.
+    pub fn come_back_with(&mut self, version: &Version, now: Timestamp) -> Result<()> {
+        let old = self
+            .history
+            .iter()
+            .rev()
+            .find(|desired| desired.release.version == *version);
+        let old = old
+            .cloned()
+            .with_context(|| format!("{} was never asked to run {version}", self.name))?;
+        self.boots += 1;
+        self.services
+            .insert(old.service.clone(), Service::rebooted(old, now));
+        self.come_back();
+        Ok(())
+    }
+
+    pub(super) fn live(
+        &mut self,
+        of: &impl Fn(&Version) -> Behaviour,
+        (traffic, random): (&Traffic, &Random),
+        now: Timestamp,
+    ) {
+        for service in self.services.values_mut() {
+            service.serve(of, traffic, random, now);
+            service.act(of, &self.trouble, now);
+            self.ran.extend(service.running().cloned());
+        }
+    }
+
+    /// Returns an artifact that is to be fetched now.
+    pub(crate) fn fetches(&self) -> Option<Digest> {
+        let mut services = self.services.values();
+        services.find_map(|service| service.fetches(&self.trouble))
+    }
+
+    pub(crate) fn fetched(&mut self) {
+        for service in self.services.values_mut() {
+            service.fetched();
+        }
+    }
+
+    /// Returns what is scraped on whole seconds.
+    pub(crate) fn samples(&mut self, now: Timestamp) -> Option<Vec<Series>> {
+        if now.as_millis() % 1_000 != 0 || self.sampled_at == Some(now) {
+            return None;
+        }
+        self.sampled_at = Some(now);
+        let services = self.services.values();
+        let series: Vec<Series> = services.flat_map(|service| service.samples(now)).collect();
+        (!series.is_empty()).then_some(series)
+    }
+
+    /// Returns what it says when that is news, when its held call is answered, or when that call is to
+    /// be renewed.
+    pub(crate) fn report(&mut self, is_answered: bool, now: Timestamp) -> Option<Sync> {
+        let reported: Vec<_> = self
+            .services
+            .values()
+            .map(|service| service.reported(&self.trouble))
+            .collect();
+        let is_news = self
+            .sent
+            .as_ref()
+            .is_none_or(|(last, at)| *last != reported || now.since(*at) >= limit::SYNC_WAIT);
+        if !is_news && !is_answered {
+            return None;
+        }
+        self.sent = Some((reported.clone(), now));
+        Some(Sync {
+            boot_id: format!("{}-boot-{}", self.name, self.boots),
+            agent_version: "lab".into(),
+            epoch_seen: self.epoch,
+            revision_seen: self.revision,
+            wait_ms: 0,
+            reported,
+            refused: std::mem::take(&mut self.refused),
+            disk_free_bytes: 0,
+            now,
+            monotonic_ms: u64::try_from(now.as_millis()).unwrap_or(0),
+        })
+    }
+
+    /// Takes an answer: orders older than what is recorded are refused, newer ones recorded.
+    pub(crate) fn hear(&mut self, wish: Wish, now: Timestamp) {
+        if wish.epoch < self.epoch {
+            self.refuse("epoch", None, (self.epoch, wish.epoch));
+            return;
+        }
+        (self.epoch, self.revision) = (wish.epoch, wish.revision);
+        for desired in wish.desired {
+            if self.told_first.is_none() {
+                self.told_first = Some(desired.release.version.clone());
+            }
+            let seen = self
+                .services
+                .get(&desired.service)
+                .map_or(0, |service| service.wish().generation);
+            if desired.generation < seen {
+                let offered = desired.generation;
+                self.refuse("generation", Some(desired.service), (seen, offered));
+            } else if desired.generation > seen {
+                self.history.push(desired.clone());
+                match self.services.get_mut(&desired.service) {
+                    Some(service) => service.order(desired),
+                    None => {
+                        let service = Service::new(desired, now);
+                        self.services
+                            .insert(service.wish().service.clone(), service);
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, kind: &str, service: Option<ServiceName>, (seen, offered): (u64, u64)) {
+        self.refused.push(Refused {
+            kind: kind.to_owned(),
+            service,
+            seen,
+            offered,
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! Whether one expectation holds now.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use anyhow::Result;
+use model::act::Urgency;
+use model::api::Problem;
+use model::api::change::ChangeView;
+use model::deliver::Proof;
+use model::observe::ChangeState;
+use model::{HostName, ServiceName, Version};
+
+use super::change_of;
+use crate::script::Then;
+use crate::world::World;
+
+/// Is what is seen instead, when it does not hold.
+type Seen = Result<(), String>;
+
+/// Looks once; an error is a broken world, not an expectation that failed.
+pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
+    Ok(match then {
+        Then::DoneOn(service, proved, of) => done_on(world, service, *proved, *of).await?,
+        Then::Is(state) => {
+            let view = newest(world).await?;
+            let seen = format!("it is {}: {}", view.change.state, view.sentence);
+            check(view.change.state == *state, seen)
+        }
+        // Looked at over its whole time, by the runner.
+        Then::NeverIs(state, _) => {
+            let view = newest(world).await?;
+            check(view.change.state != *state, "it is")
+        }
+        Then::Says(text) => says(&newest(world).await?.sentence, text),
+        Then::Ring(name, state) => {
+            let view = newest(world).await?;
+            let ring = view.rings.iter().find(|ring| ring.name == *name);
+            match ring {
+                Some(ring) => check(ring.state == *state, format!("it is {:?}", ring.state)),
+                None => Err(format!("no ring is called {name}")),
+            }
+        }
+        Then::Verdict(state, reason) => {
+            let view = newest(world).await?;
+            match &view.verdict {
+                Some(verdict) => check(
+                    verdict.state == *state
+                        && reason
+                            .as_ref()
+                            .is_none_or(|reason| verdict.reason == *reason),
+                    format!("it is {} because of {}", verdict.state, verdict.reason),
+                ),
+                None => Err("there is no verdict".into()),
+            }
+        }
+        Then::NoVerdict => match newest(world).await?.verdict {
+            Some(verdict) => Err(format!("the verdict is {}", verdict.state)),
+            None => Ok(()),
+        },
+        Then::Runs(host, version) => runs(world, host, Some(version))?,
+        Then::RunsNothing(host) => runs(world, host, None)?,
+        Then::Told(host, version) => {
+            let service = world.service().name.clone();
+            let told = world.host(host)?.told(&service).cloned();
+            check(
+                told.as_ref() == Some(version),
+                format!("it was told {}", or_nothing(told)),
+            )
+        }
+        Then::ToldFirst(host, version) => {
+            let told = world.host(host)?.told_first().cloned();
+            check(
+                told.as_ref() == Some(version),
+                format!("it is {}", or_nothing(told)),
+            )
+        }
+        Then::RanOnlyOn(version, hosts) => ran_only_on(world, version, hosts),
+        Then::ShippingRefused(version, text) => refused(world.ship(version).await, text),
+        Then::OrderRefused(person, order, version, text) => {
+            let change = change_of(world, version.as_ref()).await?;
+            refused(world.order(person, change, *order).await, text)
+        }
+        Then::Notes(n) => count(world, Urgency::Low, *n),
+        Then::Pages(n) => count(world, Urgency::High, *n),
+        Then::MessageSays(text) => match world.messages().last() {
+            Some(row) => {
+                let said = format!("{}\n{}", row.message.title, row.message.text.join("\n"));
+                says(&said, text)
+            }
+            None => Err("no message came".into()),
+        },
+        Then::NoRepeat => no_repeat(world),
+        Then::WhyNames(text) => {
+            let change = change_of(world, None).await?;
+            let why = world.why(change).await?;
+            let lines = why.chain.iter().flat_map(|item| {
+                std::iter::once(item.text.as_str()).chain(item.detail.iter().map(String::as_str))
+            });
+            let lines: Vec<&str> = std::iter::once(why.sentence.as_str())
+                .chain(lines)
+                .collect();
+            says(&lines.join("\n"), text)
+        }
+    })
+}
+
+async fn newest(world: &World) -> Result<ChangeView> {
+    let change = change_of(world, None).await?;
+    world.change(change).await
+}
+
+async fn done_on(world: &World, service: &ServiceName, proved: usize, of: usize) -> Result<Seen> {
+    let view = newest(world).await?;
+    let hosts = world.hosts().await?;
+    let proves = |host: &&model::api::deliver::HostView| {
+        host.services.iter().any(|one| {
+            one.service == *service
+                && one.proof == Proof::Converged
+                && one.running.as_ref() == Some(&view.release)
+        })
+    };
+    let count = hosts.iter().filter(proves).count();
+    let is_done = view.change.state == ChangeState::Done && view.change.service == *service;
+    let seen = format!(
+        "{} is {}, proved on {count} of {} hosts: {}",
+        view.change.title,
+        view.change.state,
+        hosts.len(),
+        view.sentence
+    );
+    Ok(check(is_done && (count, hosts.len()) == (proved, of), seen))
+}
+
+fn runs(world: &mut World, host: &HostName, version: Option<&Version>) -> Result<Seen> {
+    let service = world.service().name.clone();
+    let running = world.host(host)?.running(&service).cloned();
+    Ok(check(
+        running.as_ref() == version,
+        format!("it runs {}", or_nothing(running)),
+    ))
+}
+
+fn ran_only_on(world: &World, version: &Version, hosts: &[HostName]) -> Seen {
+    let ran: BTreeSet<&HostName> = world
+        .fleet()
+        .hosts()
+        .filter(|host| host.ran().contains(version))
+        .map(crate::fleet::Host::name)
+        .collect();
+    let seen: Vec<&str> = ran.iter().map(|name| name.as_str()).collect();
+    check(
+        ran == hosts.iter().collect(),
+        format!("it ran on {}", or_nothing_of(&seen)),
+    )
+}
+
+fn refused<T>(answer: Result<T, Problem>, text: &str) -> Seen {
+    match answer {
+        Ok(_) => Err("it was accepted".into()),
+        Err(problem) => {
+            let hint = problem.hint.clone().unwrap_or_default();
+            says(&format!("{problem}; {hint}"), text)
+        }
+    }
+}
+
+fn count(world: &World, urgency: Urgency, wanted: usize) -> Seen {
+    let messages = world.messages();
+    let of_it = messages.iter().filter(|row| row.message.urgency == urgency);
+    let titles: Vec<&str> = of_it.map(|row| row.message.title.as_str()).collect();
+    let seen = format!("{} came: {}", titles.len(), or_nothing_of(&titles));
+    check(titles.len() == wanted, seen)
+}
+
+/// A message is the same when it says the same of the same change to the same person.
+fn no_repeat(world: &World) -> Seen {
+    let (mut ids, mut said) = (BTreeSet::new(), BTreeSet::new());
+    for row in world.messages() {
+        let key = (
+            row.destination.to_string(),
+            row.message.change,
+            row.message.title.clone(),
+            row.message.text.clone(),
+        );
+        if !ids.insert(row.id) || !said.insert(key) {
+            return Err(format!("`{}` came twice", row.message.title));
+        }
+    }
+    Ok(())
+}
+
+fn says(said: &str, text: &str) -> Seen {
+    check(said.contains(text), format!("it says: {said}"))
+}
+
+fn check(holds: bool, seen: impl Into<String>) -> Seen {
+    if holds { Ok(()) } else { Err(seen.into()) }
+}
+
+fn or_nothing(what: Option<impl Display>) -> String {
+    what.map_or_else(|| "nothing".to_owned(), |what| what.to_string())
+}
+
+fn or_nothing_of(what: &[&str]) -> String {
+    if what.is_empty() {
+        "nothing".into()
+    } else {
+        what.join(", ")
+    }
+}

@@ -1,0 +1,144 @@
+//! What a world begins with.
+
+use std::time::Duration;
+
+use model::{HostName, Labels, Version};
+
+use super::sentence::{Filled, Sentence};
+use super::words::{duration, number, percent};
+use crate::fleet::Traffic;
+use crate::world::{RingWish, ServiceSpec};
+
+#[derive(Debug)]
+pub enum Given {
+    Hosts(Vec<HostName>, Labels),
+    Service(Box<ServiceSpec>),
+    Traffic(Traffic),
+    Fails(Version, f64),
+    Exits(Version, Duration),
+    NeverHealthy(Version),
+    NoMetrics(Version),
+}
+
+/// Hosts of one story; the real limit of an installation is not what stories are for.
+const HOSTS: usize = 100;
+
+pub(super) const TABLE: &[Sentence<Given>] = &[
+    Sentence {
+        pattern: "{number} hosts {host} .. {host} with {labels}",
+        make: |f| Ok(Given::Hosts(hosts(f)?, labels(f.get(3))?)),
+    },
+    Sentence {
+        pattern: "service {service} , {clauses}",
+        make: |f| Ok(Given::Service(Box::new(service(f)?))),
+    },
+    Sentence {
+        pattern: "{number} requests a second at each host , {percent} of them failing",
+        make: |f| {
+            let per_second = f
+                .get(0)
+                .parse()
+                .map_err(|_| format!("`{}` is not a number", f.get(0)))?;
+            let failing = percent(f.get(1))?;
+            Ok(Given::Traffic(Traffic {
+                per_second,
+                failing,
+            }))
+        },
+    },
+    Sentence {
+        pattern: "{version} fails {percent} of its requests",
+        make: |f| Ok(Given::Fails(f.read(0)?, percent(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} exits {duration} after each start",
+        make: |f| Ok(Given::Exits(f.read(0)?, duration(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} never answers its health check",
+        make: |f| Ok(Given::NeverHealthy(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{version} shows no metrics",
+        make: |f| Ok(Given::NoMetrics(f.read(0)?)),
+    },
+];
+
+/// Reads `8 hosts web-1 .. web-8`.
+fn hosts(f: &Filled) -> Result<Vec<HostName>, String> {
+    let (count, first, last) = (number(f.get(0))?, f.get(1), f.get(2));
+    let split = |name: &str| {
+        let digits = name
+            .rfind(|c: char| !c.is_ascii_digit())
+            .map_or(0, |i| i + 1);
+        let number = name[digits..].parse::<usize>().ok();
+        number.map(|number| (name[..digits].to_owned(), number))
+    };
+    let (Some((stem, from)), Some((other, to))) = (split(first), split(last)) else {
+        return Err(format!(
+            "`{first} .. {last}` is not a row; write web-1 .. web-8"
+        ));
+    };
+    if stem != other || to < from || to - from + 1 != count || count > HOSTS {
+        return Err(format!(
+            "`{first} .. {last}` is not a row of {count} hosts (at most {HOSTS})"
+        ));
+    }
+    (from..=to).map(|n| format!("{stem}{n}").parse()).collect()
+}
+
+fn labels(word: &str) -> Result<Labels, String> {
+    let pair = word
+        .split_once('=')
+        .ok_or_else(|| format!("`{word}` is not a label; write role=shop"))?;
+    Labels::new([pair])
+}
+
+/// Reads `rings staff 1, canary 2, everyone rest, max unavailable 2, bake 5s`, in any order; a clause of
+/// two words that is nothing else belongs to the rings before it.
+fn service(f: &Filled) -> Result<ServiceSpec, String> {
+    let mut spec = ServiceSpec {
+        name: f.read(0)?,
+        rings: vec![],
+        ..ServiceSpec::default()
+    };
+    for clause in f.get(1).split(',') {
+        let words: Vec<&str> = clause.split_whitespace().collect();
+        match *words.as_slice() {
+            ["hosts", "with", pair] => spec.hosts = labels(pair)?,
+            ["max", "unavailable", n] => {
+                spec.max_unavailable = u32::try_from(number(n)?).map_err(|e| e.to_string())?;
+            }
+            ["bake", d] => spec.bake = duration(d)?,
+            ["deadline", d] => spec.deadline = duration(d)?,
+            ["warmup", d] => spec.warmup = duration(d)?,
+            ["held", "at", "deadline"] => spec.holds_at_deadline = true,
+            ["without", "signals"] => spec.is_judged = false,
+            ["rings", name, size] => spec.rings.push(ring(name, size)?),
+            [name, size] if !spec.rings.is_empty() => spec.rings.push(ring(name, size)?),
+            _ => {
+                return Err(format!(
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals",
+                    clause.trim()
+                ));
+            }
+        }
+    }
+    if spec.rings.is_empty() {
+        spec.rings = ServiceSpec::default().rings;
+    }
+    Ok(spec)
+}
+
+fn ring(name: &str, size: &str) -> Result<RingWish, String> {
+    let digits = size.strip_suffix('%').unwrap_or(size);
+    if size != "rest" && digits.parse::<u32>().is_err() {
+        return Err(format!(
+            "`{size}` is not the size of a ring; write 2, 25% or rest"
+        ));
+    }
+    Ok(RingWish {
+        name: name.parse()?,
+        size: size.to_owned(),
+    })
+}

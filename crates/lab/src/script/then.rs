@@ -1,0 +1,170 @@
+//! What is expected.
+
+use std::time::Duration;
+
+use model::api::change::RingState;
+use model::deliver::Command;
+use model::judge::VerdictState;
+use model::observe::ChangeState;
+use model::{HostName, RingName, ServiceName, Version};
+
+use super::sentence::{Filled, Sentence};
+use super::words::{as_in_json, duration, number, order, state};
+
+/// Is how long an expectation may take to become true.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wait(pub Duration);
+
+#[derive(Debug)]
+pub enum Then {
+    /// The newest change is done and this many of all hosts prove it.
+    DoneOn(ServiceName, usize, usize),
+    Is(ChangeState),
+    /// In no tick of this time.
+    NeverIs(ChangeState, Duration),
+    Says(String),
+    Ring(RingName, RingState),
+    Verdict(VerdictState, Option<String>),
+    NoVerdict,
+    Runs(HostName, Version),
+    RunsNothing(HostName),
+    Told(HostName, Version),
+    ToldFirst(HostName, Version),
+    RanOnlyOn(Version, Vec<HostName>),
+    ShippingRefused(Version, String),
+    OrderRefused(String, Command, Option<Version>, String),
+    Notes(usize),
+    Pages(usize),
+    MessageSays(String),
+    NoRepeat,
+    WhyNames(String),
+}
+
+pub(super) const TABLE: &[Sentence<Then>] = &[
+    Sentence {
+        pattern: "{service} is done on {number} of {number} hosts",
+        make: |f| {
+            Ok(Then::DoneOn(
+                f.read(0)?,
+                number(f.get(1))?,
+                number(f.get(2))?,
+            ))
+        },
+    },
+    Sentence {
+        pattern: "the rollout is {state}",
+        make: |f| Ok(Then::Is(state(f.get(0))?)),
+    },
+    Sentence {
+        pattern: "it is never {state} within {duration}",
+        make: |f| Ok(Then::NeverIs(state(f.get(0))?, duration(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the rollout says {text}",
+        make: |f| Ok(Then::Says(f.get(0).to_owned())),
+    },
+    Sentence {
+        pattern: "ring {ring} is {phase}",
+        make: |f| {
+            Ok(Then::Ring(
+                f.read(0)?,
+                as_in_json("phase of a ring", f.get(1))?,
+            ))
+        },
+    },
+    Sentence {
+        pattern: "the verdict is {verdict}",
+        make: |f| Ok(Then::Verdict(as_in_json("verdict", f.get(0))?, None)),
+    },
+    Sentence {
+        pattern: "the verdict is {verdict} because of {reason}",
+        make: |f| {
+            Ok(Then::Verdict(
+                as_in_json("verdict", f.get(0))?,
+                Some(f.get(1).to_owned()),
+            ))
+        },
+    },
+    Sentence {
+        pattern: "there is no verdict",
+        make: |_| Ok(Then::NoVerdict),
+    },
+    Sentence {
+        pattern: "{host} runs nothing",
+        make: |f| Ok(Then::RunsNothing(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{host} runs {version}",
+        make: |f| Ok(Then::Runs(f.read(0)?, f.read(1)?)),
+    },
+    Sentence {
+        pattern: "{host} is told {version}",
+        make: |f| Ok(Then::Told(f.read(0)?, f.read(1)?)),
+    },
+    Sentence {
+        pattern: "the first thing {host} is told is {version}",
+        make: |f| Ok(Then::ToldFirst(f.read(0)?, f.read(1)?)),
+    },
+    Sentence {
+        pattern: "{version} ran only on {hosts}",
+        make: |f| Ok(Then::RanOnlyOn(f.read(0)?, hosts(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} ran nowhere",
+        make: |f| Ok(Then::RanOnlyOn(f.read(0)?, vec![])),
+    },
+    Sentence {
+        pattern: "shipping {version} is refused with {text}",
+        make: |f| Ok(Then::ShippingRefused(f.read(0)?, f.get(1).to_owned())),
+    },
+    Sentence {
+        pattern: "{person} saying {order} is refused with {text}",
+        make: |f| refused(f, None, 2),
+    },
+    Sentence {
+        pattern: "{person} saying {order} to {version} is refused with {text}",
+        make: |f| refused(f, Some(f.read(2)?), 3),
+    },
+    Sentence {
+        pattern: "the owner got {number} quiet note(s)",
+        make: |f| Ok(Then::Notes(number(f.get(0))?)),
+    },
+    Sentence {
+        pattern: "the owner was paged {number} time(s)",
+        make: |f| Ok(Then::Pages(number(f.get(0))?)),
+    },
+    Sentence {
+        pattern: "the owner was paged once",
+        make: |_| Ok(Then::Pages(1)),
+    },
+    Sentence {
+        pattern: "nobody was paged",
+        make: |_| Ok(Then::Pages(0)),
+    },
+    Sentence {
+        pattern: "the newest message says {text}",
+        make: |f| Ok(Then::MessageSays(f.get(0).to_owned())),
+    },
+    Sentence {
+        pattern: "no message came twice",
+        make: |_| Ok(Then::NoRepeat),
+    },
+    Sentence {
+        pattern: "why names {text}",
+        make: |f| Ok(Then::WhyNames(f.get(0).to_owned())),
+    },
+];
+
+fn refused(f: &Filled, version: Option<Version>, text: usize) -> Result<Then, String> {
+    let (person, order) = (f.get(0).to_owned(), order(f.get(1))?);
+    Ok(Then::OrderRefused(
+        person,
+        order,
+        version,
+        f.get(text).to_owned(),
+    ))
+}
+
+fn hosts(list: &str) -> Result<Vec<HostName>, String> {
+    list.split(',').map(str::parse).collect()
+}

@@ -1,0 +1,95 @@
+//! What happens.
+
+use std::time::Duration;
+
+use model::deliver::Command;
+use model::{HostName, Version};
+
+use super::sentence::Sentence;
+use super::words::{duration, order};
+
+#[derive(Debug)]
+pub enum When {
+    Shipped(Version),
+    /// A person's order about the newest change, or about that of a version.
+    Says(String, Command, Option<Version>),
+    Unreachable(HostName),
+    BackAs(HostName, Option<Version>),
+    DiskFull(HostName, bool),
+    Late(HostName, Duration),
+    Reverts(HostName),
+    Drifts(HostName, bool),
+    Restart,
+    MailDown(bool),
+    Pass(Duration),
+}
+
+pub(super) const TABLE: &[Sentence<When>] = &[
+    Sentence {
+        pattern: "{version} is shipped",
+        make: |f| Ok(When::Shipped(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{person} says {order}",
+        make: |f| Ok(When::Says(f.get(0).to_owned(), order(f.get(1))?, None)),
+    },
+    Sentence {
+        pattern: "{person} says {order} to {version}",
+        make: |f| {
+            let version = Some(f.read(2)?);
+            Ok(When::Says(f.get(0).to_owned(), order(f.get(1))?, version))
+        },
+    },
+    Sentence {
+        pattern: "{host} is unreachable",
+        make: |f| Ok(When::Unreachable(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{host} comes back",
+        make: |f| Ok(When::BackAs(f.read(0)?, None)),
+    },
+    Sentence {
+        pattern: "{host} comes back with {version}",
+        make: |f| Ok(When::BackAs(f.read(0)?, Some(f.read(1)?))),
+    },
+    Sentence {
+        pattern: "the disk of {host} is full",
+        make: |f| Ok(When::DiskFull(f.read(0)?, true)),
+    },
+    Sentence {
+        pattern: "the disk of {host} has room again",
+        make: |f| Ok(When::DiskFull(f.read(0)?, false)),
+    },
+    Sentence {
+        pattern: "{host} needs {duration} more to start",
+        make: |f| Ok(When::Late(f.read(0)?, duration(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{host} gives up every new release",
+        make: |f| Ok(When::Reverts(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "somebody starts something else on {host}",
+        make: |f| Ok(When::Drifts(f.read(0)?, true)),
+    },
+    Sentence {
+        pattern: "{host} is put right",
+        make: |f| Ok(When::Drifts(f.read(0)?, false)),
+    },
+    Sentence {
+        pattern: "the server restarts",
+        make: |_| Ok(When::Restart),
+    },
+    Sentence {
+        pattern: "the mail server is down",
+        make: |_| Ok(When::MailDown(true)),
+    },
+    Sentence {
+        pattern: "the mail server answers again",
+        make: |_| Ok(When::MailDown(false)),
+    },
+    Sentence {
+        pattern: "{duration} pass",
+        make: |f| Ok(When::Pass(duration(f.get(0))?)),
+    },
+];

@@ -1,0 +1,132 @@
+//! The service of a world, as its `sleepwell.yaml`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use model::{Labels, RingName, ServiceName, Version};
+
+/// Is what a story says about its service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSpec {
+    pub name: ServiceName,
+    /// The hosts that take part.
+    pub hosts: Labels,
+    pub rings: Vec<RingWish>,
+    pub max_unavailable: u32,
+    pub bake: Duration,
+    pub deadline: Duration,
+    pub warmup: Duration,
+    /// A ring that could not be cleared asks a person at its deadline.
+    pub holds_at_deadline: bool,
+    /// Without it, no signal is named.
+    pub is_judged: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RingWish {
+    pub name: RingName,
+    /// As it stands in the file: `2`, `25%`, `rest`.
+    pub size: String,
+}
+
+impl Default for ServiceSpec {
+    fn default() -> Self {
+        let everyone = RingWish {
+            name: "everyone".parse().expect("a ring's name"),
+            size: "rest".into(),
+        };
+        Self {
+            name: "shop".parse().expect("a service's name"),
+            hosts: Labels::default(),
+            rings: vec![everyone],
+            max_unavailable: 1,
+            bake: Duration::from_secs(5),
+            deadline: Duration::from_secs(600),
+            warmup: Duration::from_secs(2),
+            holds_at_deadline: false,
+            is_judged: true,
+        }
+    }
+}
+
+impl ServiceSpec {
+    /// Returns the bytes of a version's artifact.
+    pub fn artifact(&self, version: &Version) -> Vec<u8> {
+        format!("{} {version}", self.name).into_bytes()
+    }
+
+    /// Writes the file.
+    pub fn yaml(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text).expect("writing to a string");
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let name = &self.name;
+        writeln!(text, "service: {name}")?;
+        writeln!(
+            text,
+            "owner: {{ team: team-{name}, mail: {name}-team@example.test }}"
+        )?;
+        writeln!(text, "artifact: {{ path: {name}, format: file }}")?;
+        writeln!(text, "run: {{ exec: [\"./{name}\"], ports: [8101, 8102] }}")?;
+        writeln!(
+            text,
+            "health: {{ http: /healthz, interval: 1s, ok_after: 3, deadline: 10s }}"
+        )?;
+        writeln!(
+            text,
+            "metrics: {{ scrape: \"http://127.0.0.1:${{PORT}}/metrics\", interval: 1s }}"
+        )?;
+        self.write_environment(text)?;
+        if self.is_judged {
+            text.push_str(SIGNALS);
+        }
+        text.push_str(PROCEDURES);
+        Ok(())
+    }
+
+    fn write_environment(&self, text: &mut String) -> std::fmt::Result {
+        let hosts: Vec<String> = self
+            .hosts
+            .iter()
+            .map(|(name, value)| format!("{name}: \"{value}\""))
+            .collect();
+        writeln!(text, "environments:\n  production:")?;
+        writeln!(text, "    hosts: {{ {} }}", hosts.join(", "))?;
+        writeln!(text, "    strategy: rings")?;
+        writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
+        writeln!(text, "    warmup: {}ms", self.warmup.as_millis())?;
+        writeln!(text, "    rings:")?;
+        let at_deadline = if self.holds_at_deadline { "hold" } else { "go" };
+        for ring in &self.rings {
+            writeln!(
+                text,
+                "      - {{ name: {}, hosts: {}, bake: {}ms, deadline: {}ms, at_deadline: {at_deadline} }}",
+                ring.name,
+                ring.size,
+                self.bake.as_millis(),
+                self.deadline.as_millis()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+const SIGNALS: &str = "\
+signals:
+  payment_errors:
+    level: business
+    kind: count
+    bad: 'pay_total{result=\"failed\"}'
+    total: pay_total
+    critical: true
+    margin: 0.5
+    min_requests: 200
+";
+
+const PROCEDURES: &str = "\
+procedures:
+  - { name: undo, when: { verdict: fail }, do: [undo, { notify: owner }], else: page }
+";

@@ -1,0 +1,391 @@
+//! The world: one server, its fleet, the people who ship, and the time they all live in.
+
+mod definition;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use engine::Inbox;
+use model::act::OutboxRow;
+use model::api::Problem;
+use model::api::change::{ChangeView, Why};
+use model::api::deliver::{HostView, NewRelease, NewRollout, Started};
+use model::api::token::{NewToken, TokenCreated};
+use model::deliver::Command;
+use model::judge::Verdict;
+use model::observe::Change;
+use model::{ChangeId, Digest, HostName, Labels, Role, Timestamp, Version};
+use runtime::{Clock, Random};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::{Durability, Store};
+use tempfile::TempDir;
+
+pub use definition::{RingWish, ServiceSpec};
+use server::{Answer, Request, Server};
+
+use crate::fleet::{Behaviour, Fleet, Host};
+
+/// Opens the world's store in its folder: the first time a new one, after a restart the same one again.
+pub type OpenStore = dyn Fn(&Path) -> Result<Store>;
+
+/// Opens a SQLite store; what is committed outlives the server, not the machine.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn sqlite(folder: &Path) -> Result<Store> {
+    Ok(Store::open_sqlite(
+        &folder.join("sleepwell.db"),
+        Durability::Process,
+    )?)
+}
+
+/// When every world begins: a Tuesday morning, on a whole second.
+const BEGIN: Timestamp = Timestamp::from_millis(1_767_690_000_000);
+/// What passes between two looks of everybody at everything.
+pub(crate) const TICK: Duration = Duration::from_millis(500);
+/// Longer spans are jumped over in this many parts, each followed by [`AFTER_JUMP`] ticks.
+const JUMPS: u32 = 40;
+const AFTER_JUMP: u32 = 10;
+/// Spans up to this are lived through tick by tick.
+const QUIET: Duration = Duration::from_secs(1_800);
+/// Keeps the customers' randomness apart from the server's, so that a change of one leaves the other.
+const CUSTOMERS: u64 = 0x6375_7374_6f6d_6572;
+/// Whose word ships a release when a story names nobody.
+const SHIPPER: &str = "jonas";
+
+/// Is how a span is walked through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) end: Timestamp,
+    step: Duration,
+}
+
+impl Pace {
+    pub(crate) fn over(span: Duration, now: Timestamp) -> Self {
+        // Jumps are whole seconds, so that scrapes stay on theirs.
+        let jump = Duration::from_secs((span / JUMPS).as_secs());
+        Self {
+            end: now + span,
+            step: if span > QUIET { jump } else { TICK },
+        }
+    }
+}
+
+/// Is everything there is; it stands still until [`World::pass`] is called.
+pub struct World {
+    clock: Clock,
+    random: Random,
+    // Dropped after the server, which keeps its store there.
+    server: Server,
+    folder: TempDir,
+    inbox: Inbox,
+    fleet: Fleet,
+    service: ServiceSpec,
+    admin: String,
+    people: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Begins a world with an empty store and no hosts.
+    ///
+    /// # Errors
+    /// When the store or a folder cannot be made.
+    pub async fn new(seed: u64, open: &OpenStore) -> Result<Self> {
+        let folder = tempfile::tempdir().context("the world needs a temporary folder")?;
+        let clock = Clock::manual(BEGIN);
+        let random = Random::seeded(seed);
+        let inbox = Inbox::default();
+        let store = open(folder.path())?;
+        let server = Server::start(store, &clock, &random, &inbox, folder.path()).await?;
+        let admin = server.first_admin(&random, BEGIN).await?;
+        Ok(Self {
+            clock,
+            random,
+            server,
+            folder,
+            inbox,
+            fleet: Fleet::new(Random::seeded(seed ^ CUSTOMERS)),
+            service: ServiceSpec::default(),
+            admin,
+            people: BTreeMap::new(),
+        })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Returns how long the world has existed.
+    pub fn age(&self) -> Duration {
+        self.now().since(BEGIN)
+    }
+
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    pub fn fleet_mut(&mut self) -> &mut Fleet {
+        &mut self.fleet
+    }
+
+    /// Finds a host.
+    ///
+    /// # Errors
+    /// An unknown name, with those that are known.
+    pub fn host(&mut self, name: &HostName) -> Result<&mut Host> {
+        self.fleet.find(name)
+    }
+
+    pub fn service(&self) -> &ServiceSpec {
+        &self.service
+    }
+
+    /// Says how the service is delivered from the next release on.
+    pub fn set_service(&mut self, service: ServiceSpec) {
+        self.service = service;
+    }
+
+    /// Returns what is special about a release, to be changed.
+    pub fn behaviour_mut(&mut self, version: &Version) -> &mut Behaviour {
+        self.fleet.behaviour_mut(version)
+    }
+
+    /// Returns every message that arrived, oldest first.
+    pub fn messages(&self) -> Vec<OutboxRow> {
+        self.inbox.received()
+    }
+
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Enrols a host with a join token of its own.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn join(&mut self, name: HostName, labels: Labels) -> Result<()> {
+        let admin = self.admin.clone();
+        let path = "/api/v1/deliver/join-tokens";
+        let token: model::api::deliver::JoinToken =
+            self.post(path, &admin, &()).await.map_err(told)?;
+        let enrol = Fleet::enrolment(&name, labels);
+        let enrolled: model::api::agent::Enrolled = self
+            .post("/agent/v1/enrol", &token.token, &enrol)
+            .await
+            .map_err(told)?;
+        self.fleet.add(enrol, enrolled.token);
+        Ok(())
+    }
+
+    /// Uploads, releases and ships a version, as `sleepwell ship` does.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn ship(&mut self, version: &Version) -> Result<ChangeId, Problem> {
+        let token = self.token_of(SHIPPER).await?;
+        let bytes = self.service.artifact(version);
+        let digest = Digest::of(&bytes);
+        let service = &self.service.name;
+        let path = format!("/api/v1/deliver/artifacts/{digest}?service={service}");
+        self.call(Request::put(&path, &token, bytes)).await?;
+        let release = NewRelease {
+            version: version.clone(),
+            digest,
+            definition: self.service.yaml(),
+        };
+        let path = "/api/v1/deliver/releases";
+        self.post::<serde_json::Value>(path, &token, &release)
+            .await?;
+        let rollout = NewRollout {
+            service: self.service.name.clone(),
+            version: version.clone(),
+            environment: None,
+        };
+        let path = "/api/v1/deliver/rollouts";
+        let started: Started = self.post(path, &token, &rollout).await?;
+        Ok(started.change)
+    }
+
+    /// Gives a person's order about a change.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn order(
+        &mut self,
+        person: &str,
+        change: ChangeId,
+        order: Command,
+    ) -> Result<(), Problem> {
+        let token = self.token_of(person).await?;
+        let path = format!("/api/v1/act/changes/{}/{}", change.0, order.word());
+        self.call(Request::post(&path, &token, vec![])).await?;
+        Ok(())
+    }
+
+    /// Returns all changes, newest first.
+    ///
+    /// # Errors
+    /// When the API does not answer as it should, as for everything that is read here.
+    pub async fn changes(&self) -> Result<Vec<Change>> {
+        self.read("/api/v1/observe/changes").await
+    }
+
+    pub async fn change(&self, change: ChangeId) -> Result<ChangeView> {
+        self.read(&format!("/api/v1/observe/changes/{}", change.0))
+            .await
+    }
+
+    pub async fn verdicts(&self, change: ChangeId) -> Result<Vec<Verdict>> {
+        self.read(&format!("/api/v1/judge/verdicts?change={}", change.0))
+            .await
+    }
+
+    pub async fn why(&self, change: ChangeId) -> Result<Why> {
+        self.read(&format!("/api/v1/learn/why/{}", change.0)).await
+    }
+
+    pub async fn hosts(&self) -> Result<Vec<HostView>> {
+        self.read("/api/v1/deliver/hosts").await
+    }
+
+    /// Ends the server between two steps and starts another one on the same store: all memory is gone,
+    /// samples too.
+    ///
+    /// # Errors
+    /// When the store cannot be opened again.
+    pub async fn restart(&mut self, open: &OpenStore) -> Result<()> {
+        let store = open(self.folder.path())?;
+        self.server = Server::start(
+            store,
+            &self.clock,
+            &self.random,
+            &self.inbox,
+            self.folder.path(),
+        )
+        .await?;
+        self.fleet.reconnect();
+        Ok(())
+    }
+
+    /// Lets time pass: tick by tick, or over a long quiet time in jumps.
+    ///
+    /// # Errors
+    /// When a loop fails or a host is answered with something no agent understands.
+    pub async fn pass(&mut self, span: Duration) -> Result<()> {
+        let pace = Pace::over(span, self.now());
+        while self.now() < pace.end {
+            self.step(pace).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one step at a pace, never beyond its end.
+    pub(crate) async fn step(&mut self, pace: Pace) -> Result<()> {
+        let left = pace.end.since(self.now());
+        self.tick(pace.step.min(left)).await?;
+        if pace.step > TICK {
+            // What was begun in the jump is gone through as it would have been within it.
+            for _ in 0..AFTER_JUMP {
+                self.tick(TICK).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self, by: Duration) -> Result<()> {
+        self.clock.advance(by);
+        let now = self.now();
+        self.fleet.live(now);
+        self.hosts_speak(now).await?;
+        self.server.turn(now).await
+    }
+
+    /// Lets every host that can be heard send its samples, say what it runs, and fetch what it needs.
+    async fn hosts_speak(&mut self, now: Timestamp) -> Result<()> {
+        let is_asked = self.server.has_asked().await;
+        for index in 0..self.fleet.len() {
+            let host = self.fleet.host_mut(index);
+            if host.is_unreachable() {
+                continue;
+            }
+            let token = host.token().to_owned();
+            if let Some(digest) = host.fetches() {
+                let path = format!("/artifacts/{digest}");
+                let answer = self.call(Request::get(&path, &token)).await.map_err(told)?;
+                if Digest::of(&answer.body) != digest {
+                    bail!("the server sent other bytes for {digest}");
+                }
+                self.fleet.host_mut(index).fetched();
+            }
+            if let Some(samples) = self.fleet.host_mut(index).samples(now) {
+                let body = wire::remote_write::encode(&samples);
+                let request = Request::post("/agent/v1/samples", &token, body);
+                self.call(request).await.map_err(told)?;
+            }
+            if let Some(sync) = self.fleet.host_mut(index).report(is_asked, now) {
+                let body = serde_json::to_vec(&sync)?;
+                let request = Request::post("/agent/v1/sync", &token, body);
+                let answer = self.call(request).await.map_err(told)?;
+                if answer.status == 200 {
+                    let wish = serde_json::from_slice(&answer.body)?;
+                    self.fleet.host_mut(index).hear(wish, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a person's token; the admin makes one when the person is new.
+    async fn token_of(&mut self, person: &str) -> Result<String, Problem> {
+        if let Some(token) = self.people.get(person) {
+            return Ok(token.clone());
+        }
+        let new = NewToken {
+            name: person.to_owned(),
+            role: Role::Operator,
+            expires_at: None,
+        };
+        let admin = self.admin.clone();
+        let created: TokenCreated = self.post("/api/v1/tokens", &admin, &new).await?;
+        self.people
+            .insert(person.to_owned(), created.secret.clone());
+        Ok(created.secret)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let answer = self
+            .call(Request::get(path, &self.admin))
+            .await
+            .map_err(told)?;
+        serde_json::from_slice(&answer.body)
+            .with_context(|| format!("reading the answer of {path}"))
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Problem> {
+        let broken = |e: serde_json::Error| Problem::new(500, "broken_answer", e.to_string());
+        let body = serde_json::to_vec(body).map_err(broken)?;
+        let answer = self.call(Request::post(path, token, body)).await?;
+        serde_json::from_slice(&answer.body).map_err(broken)
+    }
+
+    async fn call(&self, request: Request<'_>) -> Result<Answer, Problem> {
+        self.server.call(request).await
+    }
+}
+
+/// Turns a refusal nobody expected into an error with its hint.
+fn told(problem: Problem) -> anyhow::Error {
+    match &problem.hint {
+        Some(hint) => anyhow::anyhow!("{} {}: {problem}; {hint}", problem.status, problem.code),
+        None => anyhow::anyhow!("{} {}: {problem}", problem.status, problem.code),
+    }
+}

@@ -1,0 +1,279 @@
+//! The server without its sockets: the real router and the real loops, turned by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, header};
+use engine::{
+    Addresses, Context, Hosts, Inbox, Notices, Outbox, Procedures, Rollouts, Sealer, Senders,
+    Verdicts,
+};
+use metrics::Metrics;
+use model::api::Problem;
+use model::api::token::TokenView;
+use model::{Role, Timestamp};
+use runtime::{Clock, Ids, Listener, Loop, Random, Turn, Wake, Wakes};
+use store::Store;
+use tower::ServiceExt;
+use web::{App, Blobs};
+
+const PUBLIC_URL: &str = "http://sleepwell.example.test";
+const COMMAND: &str = "sleepwell";
+/// The lease whose fence is the epoch, as the program takes it.
+const EPOCH: &str = "deliver.desired";
+/// Turns of one loop in a row; one that still wants another is broken.
+const TURNS: u32 = 100;
+/// Answers are read whole.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// Is one server process; dropping it ends it.
+pub(super) struct Server {
+    context: Context,
+    router: Router,
+    verdicts: Verdicts,
+    procedures: Procedures,
+    rollouts: Rollouts,
+    hosts: Hosts,
+    notices: Notices,
+    outbox: Outbox,
+    sealer: Sealer,
+    bells: Bells,
+    asked: Bell,
+}
+
+/// Is a nudge that can be asked about without waiting for it.
+struct Bell(Listener);
+
+/// Is every nudge that wakes a loop.
+struct Bells([Bell; 4]);
+
+impl Bell {
+    fn of(wake: &Wake) -> Self {
+        Self(wake.listener())
+    }
+
+    async fn rings(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.0.nudged() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+}
+
+impl Bells {
+    fn of(wakes: &Wakes) -> Self {
+        let all = [
+            &wakes.journal,
+            &wakes.rollouts,
+            &wakes.verdicts,
+            &wakes.outbox,
+        ];
+        Self(all.map(Bell::of))
+    }
+
+    async fn ring_any(&mut self) -> bool {
+        let mut any = false;
+        for bell in &mut self.0 {
+            any |= bell.rings().await;
+        }
+        any
+    }
+}
+
+/// Is a call of the API.
+pub(super) struct Request<'a> {
+    method: Method,
+    path: &'a str,
+    token: &'a str,
+    body: Vec<u8>,
+}
+
+/// Is an answer below 400.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn get(path: &'a str, token: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            token,
+            body: vec![],
+        }
+    }
+
+    pub(super) fn post(path: &'a str, token: &'a str, body: Vec<u8>) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            token,
+            body,
+        }
+    }
+
+    pub(super) fn put(path: &'a str, token: &'a str, body: Vec<u8>) -> Self {
+        Self {
+            method: Method::PUT,
+            path,
+            token,
+            body,
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server as the program does after the one before was killed: it frees the dead one's
+    /// leases and takes the next epoch.
+    pub(super) async fn start(
+        store: Store,
+        clock: &Clock,
+        random: &Random,
+        inbox: &Inbox,
+        folder: &Path,
+    ) -> Result<Self> {
+        let ids = Ids::new(random.clone());
+        let now = clock.now();
+        let owner: Arc<str> = ids.token(now).to_string().into();
+        let epoch = take_over(&store, Arc::clone(&owner), now).await?;
+        let context = Context {
+            store,
+            metrics: Metrics::memory(metrics::Limits::default()),
+            clock: clock.clone(),
+            random: random.clone(),
+            ids,
+            wakes: Wakes::default(),
+            addresses: Addresses {
+                public_url: PUBLIC_URL.into(),
+                command: COMMAND.into(),
+            },
+            owner,
+            mandates: engine::Mandates::default(),
+        };
+        let router = web::router(app(&context, epoch, Blobs::open(&folder.join("blobs"))?));
+        Ok(Self {
+            router,
+            verdicts: Verdicts::new(context.clone()),
+            procedures: Procedures::new(context.clone()),
+            rollouts: Rollouts::new(context.clone()),
+            hosts: Hosts::new(context.clone()),
+            notices: Notices::new(context.clone()),
+            outbox: Outbox::new(context.clone(), Senders::Inbox(inbox.clone())),
+            sealer: Sealer::new(context.clone()),
+            bells: Bells::of(&context.wakes),
+            asked: Bell::of(&context.wakes.desired),
+            context,
+        })
+    }
+
+    /// Makes the admin token of a new store.
+    pub(super) async fn first_admin(&self, random: &Random, now: Timestamp) -> Result<String> {
+        let secret = random.secret("swt_");
+        let token = TokenView {
+            id: self.context.ids.token(now),
+            name: "admin".into(),
+            role: Role::Admin,
+            host: None,
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+        };
+        let hash = web::hash_token(&secret);
+        self.context
+            .store
+            .write(move |tx| store::token::insert(tx, &token, hash))
+            .await?;
+        Ok(secret)
+    }
+
+    /// Tells whether a host was asked for something since this was called last: those who hold a call
+    /// open hear of it.
+    pub(super) async fn has_asked(&mut self) -> bool {
+        self.asked.rings().await
+    }
+
+    /// Turns the loops as the supervisor does: once a second, and when somebody nudged; in the order in
+    /// which they nudge each other.
+    pub(super) async fn turn(&mut self, now: Timestamp) -> Result<()> {
+        let is_time = now.as_millis() % 1_000 == 0;
+        let is_nudged = self.bells.ring_any().await;
+        if is_time {
+            turn(&mut self.verdicts, now).await?;
+        }
+        if !is_time && !is_nudged {
+            return Ok(());
+        }
+        turn(&mut self.procedures, now).await?;
+        turn(&mut self.hosts, now).await?;
+        turn(&mut self.rollouts, now).await?;
+        turn(&mut self.sealer, now).await?;
+        turn(&mut self.notices, now).await?;
+        turn(&mut self.outbox, now).await
+    }
+
+    /// Calls the API as a client does.
+    pub(super) async fn call(&self, request: Request<'_>) -> Result<Answer, Problem> {
+        let broken = |why: String| Problem::new(500, "broken_call", why);
+        let http = axum::http::Request::builder()
+            .method(request.method)
+            .uri(request.path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", request.token))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_LENGTH, request.body.len())
+            .body(Body::from(request.body))
+            .map_err(|e| broken(e.to_string()))?;
+        let Ok(response) = self.router.clone().oneshot(http).await;
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), ANSWER_BYTES).await;
+        let body = body.map_err(|e| broken(e.to_string()))?;
+        if status < 400 {
+            let body = body.to_vec();
+            return Ok(Answer { status, body });
+        }
+        let other = || Problem::new(status, "not_a_problem", String::from_utf8_lossy(&body));
+        Err(serde_json::from_slice(&body).unwrap_or_else(|_| other()))
+    }
+}
+
+fn app(context: &Context, epoch: u64, blobs: Blobs) -> App {
+    App {
+        store: context.store.clone(),
+        metrics: context.metrics.clone(),
+        blobs,
+        clock: context.clock.clone(),
+        ids: context.ids.clone(),
+        random: context.random.clone(),
+        wakes: context.wakes.clone(),
+        epoch,
+        supervisor: None,
+        public_url: PUBLIC_URL.into(),
+        command: COMMAND.into(),
+    }
+}
+
+async fn take_over(store: &Store, owner: Arc<str>, now: Timestamp) -> Result<u64> {
+    let fence = store
+        .write(move |tx| {
+            store::lease::free_all(tx)?;
+            store::lease::acquire(tx, EPOCH, &owner, Duration::from_secs(1), now)
+        })
+        .await?;
+    Ok(fence.context("the epoch is held by another server")?.0)
+}
+
+/// Turns a loop until it has nothing more to do at once.
+async fn turn(one: &mut impl Loop, now: Timestamp) -> Result<()> {
+    for _ in 0..TURNS {
+        let turned = one.turn(now).await;
+        if turned.with_context(|| format!("the loop {}", one.name()))? != Turn::Again {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the loop {} never comes to rest", one.name())
+}
