@@ -173,6 +173,16 @@ impl Walker {
                 self.world.inbox().set_unreachable(down);
                 Ok(())
             }
+            23 => {
+                let still = self.below(2) == 0;
+                self.tell(if still {
+                    "the judge stands still"
+                } else {
+                    "the judge goes on"
+                });
+                self.world.still_judge(still);
+                Ok(())
+            }
             _ => {
                 let span = Duration::from_secs(1 + self.below(40));
                 self.tell(&format!("{} pass", model::time::short(span)));
@@ -255,6 +265,7 @@ impl Walker {
     async fn settle(&mut self) -> Result<()> {
         self.tell("all trouble ends");
         self.world.inbox().set_unreachable(false);
+        self.world.still_judge(false);
         for index in 0..HOSTS {
             let host = self.world.fleet_mut().host_mut(index);
             host.come_back();

@@ -1,6 +1,6 @@
 //! Running tests and the verdicts they gave.
 
-use model::judge::Verdict;
+use model::judge::{LastLook, Verdict};
 use model::{ChangeId, EntryId, VerdictId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,14 +10,27 @@ use crate::{Error, Tx};
 
 const VERDICT: &str = "judge_verdict";
 
-/// Saves the whole state of a change's test, in the transaction of the look.
-pub fn save_test<T: Serialize>(tx: &mut Tx<'_>, change: ChangeId, test: &T) -> Result<(), Error> {
+/// Saves the whole state of a change's test and the look that led to it, in the transaction of that look.
+pub fn save_test<T: Serialize>(
+    tx: &mut Tx<'_>,
+    change: ChangeId,
+    look: &LastLook,
+    test: &T,
+) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO judge_test (change, body) VALUES ($1, $2)
-         ON CONFLICT (change) DO UPDATE SET body = $2",
-        &[change.into(), json(test)],
+        "INSERT INTO judge_test (change, last_look, body) VALUES ($1, $2, $3)
+         ON CONFLICT (change) DO UPDATE SET last_look = $2, body = $3",
+        &[change.into(), json(look), json(test)],
     )?;
     Ok(())
+}
+
+/// Returns the newest look at a change; none before the first.
+pub fn last_look(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<LastLook>, Error> {
+    let sql = "SELECT last_look FROM judge_test WHERE change = $1";
+    tx.query_one("judge_test", sql, &[change.into()])?
+        .map(|row| row.json(0))
+        .transpose()
 }
 
 pub fn test<T: DeserializeOwned>(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<T>, Error> {

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! **Invariants.** No more than `max_unavailable` hosts are made unavailable by asks; a ring is not asked
-//! before the one in front of it passed; after a failed verdict no host is asked for the release until a
+//! before the one in front of it passed, and none passes before the judge has looked behind its bake at
+//! what its hosts say by then, unless a person says so; after a failed verdict no host is asked for the release until a
 //! person goes past it; an undo waits for nothing; `Done` means that every expected host proved the
 //! release at that moment.
 
@@ -35,7 +36,7 @@ use std::time::Duration;
 use model::deliver::{
     DesiredState, Priority, ReleaseNumber, ReleaseRef, Reported, Rollout, RolloutState,
 };
-use model::judge::Verdict;
+use model::judge::{LastLook, SeenReport, Verdict};
 use model::observe::ChangeState;
 use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
@@ -70,6 +71,29 @@ pub struct HostFacts {
     pub desired: Option<DesiredFacts>,
     /// Its own word about this service, however old.
     pub reported: Option<Reported>,
+}
+
+/// Is what the judge has to say about a change when a plan is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JudgeFacts<'a> {
+    /// Its newest verdict.
+    pub verdict: Option<&'a Verdict>,
+    /// None before its first look.
+    pub last_look: Option<&'a LastLook>,
+}
+
+/// Returns what a judge that looks now sees of the hosts that were asked for the release.
+pub fn seen(
+    rollout: &Rollout,
+    hosts: &BTreeMap<HostId, HostFacts>,
+) -> BTreeMap<HostId, SeenReport> {
+    let asked = rollout.hosts().filter(|host| host.touched);
+    asked
+        .filter_map(|host| {
+            let reported = hosts.get(&host.id)?.reported.as_ref()?;
+            Some((host.id, reported.into()))
+        })
+        .collect()
 }
 
 /// Is the part of a host's desired state a plan depends on.
@@ -113,17 +137,17 @@ pub enum Wanted {
     Stopped,
 }
 
-/// Decides what follows from the rollout, the facts of its hosts and the newest verdict on its change.
+/// Decides what follows from the rollout, the facts of its hosts and what the judge says of its change.
 ///
 /// A host of the rollout without facts counts as silent. A verdict on another change is not looked at.
 /// Asking again with the returned state, once the asks are stored, returns the same state and no asks.
 pub fn plan(
     rollout: &Rollout,
     hosts: &BTreeMap<HostId, HostFacts>,
-    verdict: Option<&Verdict>,
+    judge: JudgeFacts<'_>,
     now: Timestamp,
 ) -> Plan {
-    let mut planner = planner::Planner::new(rollout, hosts, verdict, now);
+    let mut planner = planner::Planner::new(rollout, hosts, judge, now);
     planner.carry_out_order();
     planner.advance();
     planner.finish()

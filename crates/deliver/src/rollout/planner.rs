@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use model::deliver::{HeldReason, Phase, Priority, ReleaseRef, RingHost, Rollout, RolloutState};
-use model::judge::{Verdict, VerdictState};
+use model::judge::{LastLook, Verdict, VerdictState};
 use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 use super::standing::{Standing, is_asked, standing};
-use super::{Ask, HostFacts, Plan, Wanted};
+use super::{Ask, HostFacts, JudgeFacts, Plan, Wanted, seen};
 
 pub(super) struct Planner<'a> {
     pub(super) next: Rollout,
     pub(super) hosts: &'a BTreeMap<HostId, HostFacts>,
     pub(super) verdict: Option<&'a Verdict>,
+    pub(super) last_look: Option<&'a LastLook>,
     pub(super) now: Timestamp,
     /// What the rollout brings to its hosts.
     pub(super) release: Wanted,
@@ -28,13 +29,14 @@ impl<'a> Planner<'a> {
     pub(super) fn new(
         rollout: &Rollout,
         hosts: &'a BTreeMap<HostId, HostFacts>,
-        verdict: Option<&'a Verdict>,
+        judge: JudgeFacts<'a>,
         now: Timestamp,
     ) -> Self {
         Self {
             next: rollout.clone(),
             hosts,
-            verdict: verdict.filter(|v| v.change == rollout.change),
+            verdict: judge.verdict.filter(|v| v.change == rollout.change),
+            last_look: judge.last_look,
             now,
             release: Wanted::Release(rollout.release.clone()),
             back: wanted_by_undo(rollout.previous.as_ref()),
@@ -178,6 +180,13 @@ impl<'a> Planner<'a> {
 
     pub(super) fn is_last(&self, ring: usize) -> bool {
         ring + 1 == self.next.rings.len()
+    }
+
+    /// Tells whether the judge looked at `from` or later, and at what the hosts say now: a report that
+    /// came after its look may be the one that counts.
+    pub(super) fn is_looked_at(&self, from: Timestamp) -> bool {
+        self.last_look
+            .is_some_and(|look| look.at >= from && look.seen == seen(&self.next, self.hosts))
     }
 
     /// Returns the newest verdict when it is a failed one that nobody went past.

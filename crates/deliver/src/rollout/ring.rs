@@ -264,11 +264,18 @@ impl Planner<'_> {
         if self.now < proved_at + spec.bake {
             return Step::Stay(Phase::Baking);
         }
+        let verdict = self.verdict.filter(|v| v.ring == ring);
+        let deadline = proved_at + longest(spec);
+        if !self.is_looked_at(proved_at + spec.bake) {
+            return if self.now < deadline + JUDGE_GRACE {
+                Step::Stay(Phase::Judging)
+            } else {
+                at_deadline(verdict, false)
+            };
+        }
         if !self.next.judged || self.next.previous.is_none() {
             return Step::Pass("unjudged".into());
         }
-        let verdict = self.verdict.filter(|v| v.ring == ring);
-        let deadline = proved_at + longest(spec);
         match verdict {
             Some(v) if v.state == VerdictState::Pass && v.at >= proved_at => {
                 Step::Pass(how(&v.reason))

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deliver::rollout::{Ask, DesiredFacts, HostFacts, Plan, Start, Wanted, plan, start};
+use deliver::rollout::{
+    Ask, DesiredFacts, HostFacts, JudgeFacts, Plan, Start, Wanted, plan, seen, start,
+};
 use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
@@ -11,7 +13,7 @@ use model::deliver::{
     Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported, RingSize, RingSpec,
     Rollout, RolloutState, Run,
 };
-use model::judge::{Control, Evidence, Reason, Verdict, VerdictState};
+use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
 use model::{ChangeId, Digest, EntryId, Fact, HostId, Kind, Labels, Timestamp, VerdictId};
 
@@ -190,6 +192,9 @@ pub(crate) struct World {
     pub(crate) rollout: Rollout,
     pub(crate) hosts: BTreeMap<HostId, HostFacts>,
     pub(crate) verdict: Option<Verdict>,
+    pub(crate) last_look: Option<LastLook>,
+    /// Looks once before each turn; a test may stop it.
+    pub(crate) judge_looks: bool,
     pub(crate) now: Timestamp,
     /// Of all turns.
     pub(crate) facts: Vec<Fact>,
@@ -211,6 +216,8 @@ impl World {
             rollout,
             hosts,
             verdict: None,
+            last_look: None,
+            judge_looks: true,
             now: t0(),
             facts: Vec::new(),
             last: None,
@@ -222,7 +229,10 @@ impl World {
 
     /// Asks for one plan, checks it, and stores it as the engine would.
     pub(crate) fn turn(&mut self) -> Plan {
-        let answer = plan(&self.rollout, &self.hosts, self.verdict.as_ref(), self.now);
+        if self.judge_looks {
+            self.judge_looks_now();
+        }
+        let answer = self.plan_at(self.now);
         invariants::check(self, &answer);
         for ask in &answer.ask {
             self.store(ask);
@@ -233,6 +243,22 @@ impl World {
         invariants::check_rest(self, &answer);
         self.last = Some(answer.clone());
         answer
+    }
+
+    pub(crate) fn judge_looks_now(&mut self) {
+        self.last_look = Some(LastLook {
+            at: self.now,
+            seen: seen(&self.rollout, &self.hosts),
+        });
+    }
+
+    /// Returns the plan at a point in time, without following it.
+    pub(crate) fn plan_at(&self, at: Timestamp) -> Plan {
+        let judge = JudgeFacts {
+            verdict: self.verdict.as_ref(),
+            last_look: self.last_look.as_ref(),
+        };
+        plan(&self.rollout, &self.hosts, judge, at)
     }
 
     fn store(&mut self, ask: &Ask) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use deliver::rollout::{HostFacts, Plan, Wanted, plan};
+use deliver::rollout::{HostFacts, JudgeFacts, Plan, Wanted, plan};
 use model::deliver::{
     Command, DesiredState, HeldReason, Priority, Proof, ReleaseNumber, RingHost, Rollout,
     RolloutState,
@@ -125,7 +125,12 @@ fn rings_pass_for_a_reason(world: &World, answer: &Plan) {
             continue;
         }
         let proved_at = ring.proved_at.unwrap();
-        let baked = world.now >= proved_at + world.rollout.plan.rings[index].bake;
+        let bake_ends = proved_at + world.rollout.plan.rings[index].bake;
+        assert!(
+            how.starts_with("by ") || was_looked_at(world, bake_ends),
+            "passed `{how}` unseen"
+        );
+        let baked = world.now >= bake_ends;
         assert!(baked || how.starts_with("by "), "passed `{how}` half baked");
         if how == "pass" || how.starts_with("not excluded") {
             let verdict = world.verdict.as_ref().unwrap();
@@ -133,6 +138,20 @@ fn rings_pass_for_a_reason(world: &World, answer: &Plan) {
             assert!(fits && verdict.state == VerdictState::Pass);
         }
     }
+}
+
+/// Tells whether the judge looked at that time or later, and no touched host had another crash or failed
+/// check since.
+fn was_looked_at(world: &World, from: Timestamp) -> bool {
+    let look = world.last_look.as_ref().unwrap();
+    let touched = world.rollout.rings.iter().flat_map(|ring| &ring.hosts);
+    let unchanged = |host: &RingHost| {
+        let said = facts(world, host).and_then(|facts| facts.reported.as_ref());
+        let seen = look.seen.get(&host.id);
+        said.map(|r| (r.unexpected_exits, r.failed_checks))
+            == seen.map(|s| (s.unexpected_exits, s.failed_checks))
+    };
+    look.at >= from && touched.filter(|h| h.touched).all(unchanged)
 }
 
 /// Follows the failed verdicts on its own: from the first one on nobody is asked for the release, until
@@ -265,7 +284,11 @@ fn json_changes_nothing(world: &World, answer: &Plan) {
     let stored = serde_json::to_string(&world.rollout).unwrap();
     let read: Rollout = serde_json::from_str(&stored).unwrap();
     assert_eq!(read, world.rollout);
-    let again = plan(&read, &world.hosts, world.verdict.as_ref(), world.now);
+    let judge = JudgeFacts {
+        verdict: world.verdict.as_ref(),
+        last_look: world.last_look.as_ref(),
+    };
+    let again = plan(&read, &world.hosts, judge, world.now);
     assert_eq!(&again, answer, "the same question, another answer");
 }
 
@@ -285,7 +308,7 @@ fn nothing_changes_before(world: &World, wake_at: Option<Timestamp>) {
 }
 
 fn assert_quiet(world: &World, at: Timestamp) {
-    let answer = plan(&world.rollout, &world.hosts, world.verdict.as_ref(), at);
+    let answer = world.plan_at(at);
     assert_eq!(answer.ask, [], "asked again at {at}");
     assert_eq!(answer.facts, [], "told again at {at}");
     assert_eq!(answer.next, world.rollout, "changed at {at}");

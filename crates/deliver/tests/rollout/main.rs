@@ -7,6 +7,7 @@
 mod fleet;
 mod holds;
 mod invariants;
+mod looks;
 mod orders;
 mod owed;
 mod random;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use deliver::rollout::{HostFacts, change_state};
 use model::HostId;
-use model::deliver::{Command, Proof, RingSize, RingSpec};
+use model::deliver::{Command, Proof, Reported, RingSize, RingSpec};
 use model::judge::{Reason, VerdictState};
 use model::observe::ChangeState;
 use proptest::prelude::*;
@@ -27,6 +27,11 @@ enum Happening {
     /// Says this about the order that many generations ago.
     Says(usize, Proof, u64),
     LosesOrder(usize),
+    Crashes(usize),
+    FailsACheck(usize),
+    /// The judge's loop stops, or goes on.
+    JudgeStops,
+    JudgeReturns,
     Verdict(VerdictState, usize),
     Order(Command),
 }
@@ -68,7 +73,11 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => host.clone().prop_map(Happening::Vanishes),
         1 => host.clone().prop_map(Happening::Retires),
         2 => (host.clone(), proof(), 0..3_u64).prop_map(|(n, p, g)| Happening::Says(n, p, g)),
-        1 => host.prop_map(Happening::LosesOrder),
+        1 => host.clone().prop_map(Happening::LosesOrder),
+        1 => host.clone().prop_map(Happening::Crashes),
+        1 => host.prop_map(Happening::FailsACheck),
+        1 => Just(Happening::JudgeStops),
+        2 => Just(Happening::JudgeReturns),
         6 => (verdict(), 0..2_usize).prop_map(|(v, r)| Happening::Verdict(v, r)),
         2 => command().prop_map(Happening::Order),
     ]
@@ -131,6 +140,10 @@ impl Random {
                 host.reported = Some(reported(proof, newest.saturating_sub(ago), now));
             }),
             Happening::LosesOrder(n) => self.with(n, |host| host.desired = None),
+            Happening::Crashes(n) => self.with_report(n, |report| report.unexpected_exits += 1),
+            Happening::FailsACheck(n) => self.with_report(n, |report| report.failed_checks += 1),
+            Happening::JudgeStops => self.world.judge_looks = false,
+            Happening::JudgeReturns => self.world.judge_looks = true,
             Happening::Verdict(state, back) => {
                 let ring = self.world.ring().unwrap_or(0).saturating_sub(back);
                 self.world.judge_ring(ring, state, reason(state));
@@ -146,6 +159,14 @@ impl Random {
         }
     }
 
+    fn with_report(&mut self, n: usize, change: impl FnOnce(&mut Reported)) {
+        self.with(n, |host| {
+            if let Some(report) = &mut host.reported {
+                change(report);
+            }
+        });
+    }
+
     fn vanish_or_appear(&mut self, n: usize) {
         let id = host_id(n);
         match (self.world.hosts.remove(&id), self.gone.remove(&id)) {
@@ -157,6 +178,7 @@ impl Random {
 
     /// Everybody is there again and does as asked.
     fn heal(&mut self) {
+        self.world.judge_looks = true;
         self.world.hosts.append(&mut self.gone);
         for host in self.world.hosts.values_mut() {
             host.unknown_since = None;

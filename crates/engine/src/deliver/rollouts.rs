@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deliver::rollout::{Plan, change_state, plan};
+use deliver::rollout::{JudgeFacts, Plan, change_state, plan};
 use model::deliver::{Order, Rollout};
 use model::judge::Verdict;
 use model::{ChangeId, EntryId, Fact, Kind, Timestamp};
@@ -92,12 +92,12 @@ fn step(
     };
     let hosts = host_facts(tx, &stored.rollout, now)?;
     let verdict = store::judgement::newest(tx, change)?;
-    let mut plan = plan(
-        &stored.rollout,
-        &hosts,
-        verdict.as_ref().map(|(v, _)| v),
-        now,
-    );
+    let last_look = store::judgement::last_look(tx, change)?;
+    let judge = JudgeFacts {
+        verdict: verdict.as_ref().map(|(v, _)| v),
+        last_look: last_look.as_ref(),
+    };
+    let mut plan = plan(&stored.rollout, &hosts, judge, now);
     let order = stored.rollout.order.clone();
     if plan.order_done {
         plan.next.order = None;

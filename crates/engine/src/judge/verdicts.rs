@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deliver::rollout::{HostFacts, arms};
-use judge::{HostCondition, Look, Test};
+use deliver::rollout::{HostFacts, arms, seen};
+use judge::{HostCondition, Judgement, Look, Test};
 use model::deliver::{Phase, Proof, Release, Rollout, RolloutState};
-use model::judge::{Reason, Verdict, VerdictState};
+use model::judge::{LastLook, Reason, Verdict, VerdictState};
 use model::observe::Signal;
 use model::{ChangeId, Entry, EntryId, Fact, HostId, Kind, Subject, Timestamp};
 use runtime::{Loop, Turn};
 use serde::{Deserialize, Serialize};
+use store::rollout::Versioned;
 use store::{Error, Tx};
 
 use super::counts::{Source, Taken};
@@ -49,13 +50,7 @@ impl Loop for Verdicts {
         let running = self.0.store.read(store::rollout::running).await?;
         let mut failed = Ok(());
         for change in running.iter().map(|stored| stored.rollout.change) {
-            let context = self.0.clone();
-            let judged = self
-                .0
-                .store
-                .write(move |tx| judge(tx, &context, mandate, change, now))
-                .await;
-            match judged {
+            match self.judge(mandate, change, now).await {
                 Ok(true) => {
                     self.0.wakes.journal.nudge();
                     self.0.wakes.verdicts.nudge();
@@ -71,6 +66,32 @@ impl Loop for Verdicts {
     }
 }
 
+impl Verdicts {
+    /// Takes one look at one change; true when it may move the rollout. The look is taken on a snapshot,
+    /// so that nobody waits while it is computed, and counts only while the rollout is as it was then.
+    async fn judge(
+        &self,
+        mandate: Mandate,
+        change: ChangeId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let context = self.0.clone();
+        let looked = self
+            .0
+            .store
+            .read(move |tx| look(tx, &context, change, now))
+            .await?;
+        let Some(looked) = looked else {
+            return Ok(false);
+        };
+        let context = self.0.clone();
+        self.0
+            .store
+            .write(move |tx| keep(tx, &context, mandate, looked, now))
+            .await
+    }
+}
+
 /// Is a change's test as it is kept between looks.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -78,25 +99,32 @@ struct Kept {
     taken: Vec<(HostId, Timestamp)>,
 }
 
-/// Takes one look at one change; true when a verdict was given. The test is saved in the same
-/// transaction, so that a restart goes on with the same bits.
-fn judge(
+/// Is one look and what it was taken at.
+struct Looked {
+    rollout: Rollout,
+    version: u64,
+    ring: usize,
+    look: LastLook,
+    kept: Kept,
+    judgement: Judgement,
+    /// The rollout waits for a look this late, and this is the first one.
+    is_awaited: bool,
+}
+
+fn look(
     tx: &mut Tx<'_>,
     context: &Context,
-    mandate: Mandate,
     change: ChangeId,
     now: Timestamp,
-) -> Result<bool, Error> {
-    mandate.check(tx)?;
-    let Some(stored) = store::rollout::get(tx, change)? else {
-        return Ok(false);
+) -> Result<Option<Looked>, Error> {
+    let Some(Versioned { rollout, version }) = store::rollout::get(tx, change)? else {
+        return Ok(None);
     };
-    let rollout = stored.rollout;
     let Some(ring) = ring_under_test(&rollout) else {
-        return Ok(false);
+        return Ok(None);
     };
     let Some(release) = store::release::get(tx, &rollout.service, rollout.release.number)? else {
-        return Ok(false);
+        return Ok(None);
     };
     let hosts = host_facts(tx, &rollout, now)?;
     let names = hosts
@@ -119,31 +147,72 @@ fn judge(
             )
         }
     };
-    let look = look(&source, &release, signals, &hosts, &mut taken, (ring, now));
-    let judgement = test.look(&look);
-    store::judgement::save_test(
-        tx,
-        change,
-        &Kept {
+    let inputs = inputs(&source, &release, signals, &hosts, &mut taken, (ring, now));
+    let judgement = test.look(&inputs);
+    let look = LastLook {
+        at: now,
+        seen: seen(&rollout, &hosts),
+    };
+    let before = store::judgement::last_look(tx, change)?;
+    Ok(Some(Looked {
+        is_awaited: is_awaited(&rollout, ring, before.as_ref(), &look),
+        rollout,
+        version,
+        ring,
+        look,
+        kept: Kept {
             test,
             taken: taken.into_iter().collect(),
         },
-    )?;
+        judgement,
+    }))
+}
+
+/// Tells whether a ring that may have nothing else to wait for is baked, and this look is the first one
+/// behind its bake or at these reports.
+fn is_awaited(rollout: &Rollout, ring: usize, before: Option<&LastLook>, look: &LastLook) -> bool {
+    let proved_at = rollout.rings[ring].proved_at;
+    proved_at.is_some_and(|at| {
+        let bake_ends = at + rollout.plan.rings[ring].bake;
+        let looked = before.is_some_and(|last| last.at >= bake_ends && last.seen == look.seen);
+        look.at >= bake_ends && !looked
+    })
+}
+
+/// Saves a look, and the verdict if it is news, in one transaction, so that a restart goes on with the
+/// same bits.
+fn keep(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    mandate: Mandate,
+    looked: Looked,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    mandate.check(tx)?;
+    let rollout = looked.rollout;
+    let change = rollout.change;
+    let is_same = store::rollout::get(tx, change)?.is_some_and(|s| s.version == looked.version);
+    if !is_same {
+        // What moved it nudged this loop as well: the next look is at what is true by then.
+        return Ok(false);
+    }
+    store::judgement::save_test(tx, change, &looked.look, &looked.kept)?;
+    let judgement = looked.judgement;
     // The last ring takes the control's last hosts: there is nothing left to compare with, which is no
     // news about the release.
     if judgement.control_emptied && judgement.reason == Reason::NoControl {
-        return Ok(false);
+        return Ok(looked.is_awaited);
     }
     let verdict = Verdict {
         id: context.ids.verdict(now),
         change,
-        ring,
+        ring: looked.ring,
         state: judgement.state,
         reason: judgement.reason,
         at: now,
         evidence: judgement.evidence,
     };
-    give(tx, context, &rollout, verdict, now)
+    Ok(give(tx, context, &rollout, verdict, now)? || looked.is_awaited)
 }
 
 /// Returns the ring whose hosts are being watched; a held ring is watched as well.
@@ -163,7 +232,7 @@ fn ring_under_test(rollout: &Rollout) -> Option<usize> {
     rollout.hosts().any(|host| host.touched).then_some(ring)
 }
 
-fn look(
+fn inputs(
     source: &Source<'_>,
     release: &Release,
     signals: &BTreeMap<String, Signal>,

@@ -131,6 +131,7 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
         }
         When::Restart => world.restart(open).await?,
         When::MailDown(down) => world.inbox().set_unreachable(*down),
+        When::JudgeStill(still) => world.still_judge(*still),
         When::Pass(span) => world.pass(*span).await?,
     }
     Ok(())

@@ -21,6 +21,7 @@ pub enum When {
     Drifts(HostName, bool),
     Restart,
     MailDown(bool),
+    JudgeStill(bool),
     Pass(Duration),
 }
 
@@ -87,6 +88,14 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "the mail server answers again",
         make: |_| Ok(When::MailDown(false)),
+    },
+    Sentence {
+        pattern: "the judge stands still",
+        make: |_| Ok(When::JudgeStill(true)),
+    },
+    Sentence {
+        pattern: "the judge goes on",
+        make: |_| Ok(When::JudgeStill(false)),
     },
     Sentence {
         pattern: "{duration} pass",

@@ -154,6 +154,11 @@ impl World {
         self.fleet.behaviour_mut(version)
     }
 
+    /// Lets the judge's loop hang, or go on; a restart of the server helps as well.
+    pub fn still_judge(&mut self, still: bool) {
+        self.server.still_judge(still);
+    }
+
     /// Returns every message that arrived, oldest first.
     pub fn messages(&self) -> Vec<OutboxRow> {
         self.inbox.received()

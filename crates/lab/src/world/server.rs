@@ -35,6 +35,8 @@ pub(super) struct Server {
     context: Context,
     router: Router,
     verdicts: Verdicts,
+    /// Its loop hangs; the others go on.
+    judge_is_still: bool,
     procedures: Procedures,
     rollouts: Rollouts,
     hosts: Hosts,
@@ -160,6 +162,7 @@ impl Server {
         Ok(Self {
             router,
             verdicts: Verdicts::new(context.clone()),
+            judge_is_still: false,
             procedures: Procedures::new(context.clone()),
             rollouts: Rollouts::new(context.clone()),
             hosts: Hosts::new(context.clone()),
@@ -198,12 +201,16 @@ impl Server {
         self.asked.rings().await
     }
 
+    pub(super) fn still_judge(&mut self, still: bool) {
+        self.judge_is_still = still;
+    }
+
     /// Turns the loops as the supervisor does: once a second, and when somebody nudged; in the order in
     /// which they nudge each other.
     pub(super) async fn turn(&mut self, now: Timestamp) -> Result<()> {
         let is_time = now.as_millis() % 1_000 == 0;
         let is_nudged = self.bells.ring_any().await;
-        if is_time {
+        if is_time && !self.judge_is_still {
             turn(&mut self.verdicts, now).await?;
         }
         if !is_time && !is_nudged {

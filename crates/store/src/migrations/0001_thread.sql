@@ -115,7 +115,7 @@ CREATE TABLE observe_change (
   body TEXT NOT NULL
 );
 
-CREATE TABLE judge_test (change BIGINT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE judge_test (change BIGINT PRIMARY KEY, last_look TEXT NOT NULL, body TEXT NOT NULL);
 
 CREATE TABLE judge_verdict (
   id TEXT PRIMARY KEY,
