@@ -40,21 +40,30 @@ enum Output {
 }
 
 impl Follow<'_> {
-    /// Shows the change until it is over or held, and returns the exit code that says how it ended.
+    /// Follows the change until its end or Ctrl-C; what a change does goes on without its follower.
     pub(crate) fn run(&self, change: ChangeId) -> Result<u8> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(self.follow(change))
+        let code = runtime.block_on(async {
+            tokio::select! {
+                code = self.to_its_end(change) => code,
+                _ = tokio::signal::ctrl_c() => self.leave(change),
+            }
+        });
+        // A call the server has not answered yet is not waited for.
+        runtime.shutdown_background();
+        code
     }
 
-    async fn follow(&self, change: ChangeId) -> Result<u8> {
+    /// Shows the change until it is over or held, and returns the exit code that says how it ended.
+    pub(crate) async fn to_its_end(&self, change: ChangeId) -> Result<u8> {
         let started = Clock::System.now();
         let (mut output, mut told, mut last_answer) = (self.output(), BTreeSet::new(), started);
-        let mut interrupt = Box::pin(tokio::signal::ctrl_c());
         loop {
             let now = Clock::System.now();
-            match self.look(change) {
+            let client = self.client.clone();
+            match tokio::task::spawn_blocking(move || look(&client, change)).await? {
                 Ok((view, settled)) => {
                     last_answer = now;
                     self.show(&mut output, &view, &mut told, now)?;
@@ -72,24 +81,8 @@ impl Follow<'_> {
             {
                 return Err(out_of_time(change));
             }
-            tokio::select! {
-                _ = &mut interrupt => return self.leave(change),
-                () = tokio::time::sleep(LOOK) => {}
-            }
+            tokio::time::sleep(LOOK).await;
         }
-    }
-
-    /// Returns the change and whether it is settled, which it is not while an order that was taken has
-    /// still to be carried out.
-    fn look(&self, change: ChangeId) -> Result<(ChangeView, bool), Error> {
-        let view = self.client.change(change)?;
-        if !is_settled(&view) || self.client.rollout(change)?.order.is_some() {
-            return Ok((view, false));
-        }
-        // The order may have been carried out between the two answers.
-        let view = self.client.change(change)?;
-        let settled = is_settled(&view);
-        Ok((view, settled))
     }
 
     fn leave(&self, change: ChangeId) -> Result<u8> {
@@ -156,6 +149,19 @@ impl Follow<'_> {
         }
         Ok(show::exit::code(view))
     }
+}
+
+/// Returns the change and whether it is settled, which it is not while an order that was taken has still
+/// to be carried out.
+fn look(client: &Client, change: ChangeId) -> Result<(ChangeView, bool), Error> {
+    let view = client.change(change)?;
+    if !is_settled(&view) || client.rollout(change)?.order.is_some() {
+        return Ok((view, false));
+    }
+    // The order may have been carried out between the two answers.
+    let view = client.change(change)?;
+    let settled = is_settled(&view);
+    Ok((view, settled))
 }
 
 /// Returns the height of the terminal; a terminal that does not tell is taken to be an old one.

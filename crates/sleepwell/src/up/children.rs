@@ -33,6 +33,13 @@ pub(super) struct Child {
     id: Option<ProcessId>,
 }
 
+impl Child {
+    /// Tells whether it has not ended: the id of one that has may be another process's by now.
+    fn runs(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
 impl Children {
     pub(super) fn new(data: &Data) -> Self {
         Self {
@@ -134,13 +141,12 @@ impl Children {
             .drain(..)
             .partition(|child| child.name == "server");
         for mut group in [agents, server] {
-            group
-                .iter()
-                .for_each(|child| signal(child.process.id(), Signal::TERM));
-            while group
-                .iter_mut()
-                .any(|child| matches!(child.process.try_wait(), Ok(None)))
-            {
+            for child in &mut group {
+                if child.runs() {
+                    signal(child.process.id(), Signal::TERM);
+                }
+            }
+            while group.iter_mut().any(|child| child.runs()) {
                 if begun.elapsed() > PATIENCE {
                     group
                         .iter_mut()

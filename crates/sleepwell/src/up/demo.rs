@@ -146,16 +146,12 @@ impl Demo {
         client: &Client,
         change: ChangeId,
     ) -> Result<u8> {
-        let (client, global, command) = (client.clone(), global.clone(), data.command());
-        tokio::task::spawn_blocking(move || {
-            Follow {
-                client: &client,
-                global: &global,
-                command,
-            }
-            .run(change)
-        })
-        .await?
+        let follow = Follow {
+            client,
+            global,
+            command: data.command(),
+        };
+        follow.to_its_end(change).await
     }
 
     /// Prints the mail about the undo once it is there.

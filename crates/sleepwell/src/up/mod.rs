@@ -7,6 +7,7 @@ mod inbox;
 mod load;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -132,7 +133,7 @@ async fn stage(
         None
     };
     start_server(args, data, children).await?;
-    let client = connect_to(None, data)?;
+    let client = connect_to(data)?;
     lock.write(client.base_url())?;
     print(&format!("Sleepwell is up at {}\n", client.base_url()))?;
     let count = args.agents.unwrap_or(if args.demo { 8 } else { 1 });
@@ -171,10 +172,11 @@ async fn start_server(args: &args::Up, data: &Data, children: &mut Children) -> 
         &["serve", "--listen", &listen, "--next-free", "--data"],
         &[folder],
     )?;
-    wait_until(children, "the server to answer", || {
+    let data = data.clone();
+    wait_until(children, "the server to answer", move || {
         let written = data.address().exists();
         Ok(written
-            && connect_to(None, data)?
+            && connect_to(&data)?
                 .get_json::<serde_json::Value>("/api/v1/me", &[])
                 .is_ok())
     })
@@ -206,13 +208,17 @@ async fn start_agents(
         options.push("--base".into());
         let identity = agent::Identity::load(&base)?;
         let joined = identity.is_some();
+        let joining = client.clone();
         let token = match identity {
             // The server may have taken another port this time.
             Some(mut identity) => {
                 identity.move_server(&base, client.base_url())?;
                 String::new()
             }
-            None => client.join_token()?.token,
+            None => {
+                let made = tokio::task::spawn_blocking(move || joining.join_token());
+                made.await??.token
+            }
         };
         let mut words = vec!["agent"];
         words.extend(if joined {
@@ -223,20 +229,27 @@ async fn start_agents(
         words.extend(options.iter().map(String::as_str));
         children.spawn_with_input(&name, &words, &[base], &token)?;
     }
-    wait_until(children, "the hosts to join", || {
+    let client = client.clone();
+    wait_until(children, "the hosts to join", move || {
         Ok(client.hosts(&[])?.len() >= count as usize)
     })
     .await
 }
 
-/// Waits until `ready` says so; a child that ends meanwhile ends the wait with its last words.
+/// Waits until `ready`, which may block, says so; a child that ends meanwhile ends the wait with its last
+/// words.
 async fn wait_until(
     children: &mut Children,
     what: &str,
-    ready: impl Fn() -> Result<bool>,
+    ready: impl Fn() -> Result<bool> + Send + Sync + 'static,
 ) -> Result<()> {
     let begun = tokio::time::Instant::now();
-    while !ready()? {
+    let ready = Arc::new(ready);
+    loop {
+        let look = Arc::clone(&ready);
+        if tokio::task::spawn_blocking(move || look()).await?? {
+            return Ok(());
+        }
         children.check()?;
         if begun.elapsed() > START {
             bail!(
@@ -247,7 +260,6 @@ async fn wait_until(
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok(())
 }
 
 /// Returns the folder children write their log lines to.

@@ -88,6 +88,8 @@ fn demo_command(world: &World) -> std::process::Command {
     command.arg("--shop").arg(shop::sources());
     command.arg("--shop-programs").arg(shop::programs());
     command.arg("--data").arg(world.data());
+    // Of another server somebody works with: `up` talks to its own.
+    command.env("SLEEPWELL_TOKEN", "swt_of_another_server");
     command
 }
 
