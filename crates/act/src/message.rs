@@ -223,7 +223,9 @@ fn what_was_done(about: &About<'_>, event: &Event<'_>) -> String {
         Event::Undone { hosts, of, .. } if hosts < of => {
             "Done about it: the missing hosts are asked again until they are back.".to_owned()
         }
-        Event::Undone { .. } => "Done about it: everything; no host runs it any more.".to_owned(),
+        Event::Undone { .. } => {
+            "Done about it: it was undone on every host that had it.".to_owned()
+        }
         Event::Held { .. } => format!("Done about it: {}.", about.who_runs_what()),
         Event::Stuck { hosts } => {
             let they_are = if hosts.len() == 1 {

@@ -31,12 +31,16 @@ pub fn counted(n: u64, one: &str) -> String {
     format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Writes how far a set of hosts is: `1 of 1 hosts is`, `7 of 8 hosts are`.
+/// Writes how far a set of hosts is: `1 of 1 host is`, `7 of 8 hosts are`.
 fn hosts_are(n: usize, of: usize) -> String {
-    format!("{n} of {of} hosts {}", if n == 1 { "is" } else { "are" })
+    let hosts = counted(of as u64, "host");
+    format!(
+        "{n} of {hosts} {}",
+        if n == 1 || of == 1 { "is" } else { "are" }
+    )
 }
 
-/// Writes how far an undo is: `1 of 1 hosts is back on 1.0`; without a release to go back to, how many
+/// Writes how far an undo is: `1 of 1 host is back on 1.0`; without a release to go back to, how many
 /// have stopped.
 pub fn are_back(n: usize, of: usize, to: Option<&Version>) -> String {
     match to {
@@ -199,7 +203,7 @@ mod tests {
                 way_back(1, None),
             ],
             [
-                "1 of 1 hosts is back on 1.0",
+                "1 of 1 host is back on 1.0",
                 "7 of 8 hosts are back on 1.0",
                 "2 of 2 hosts are stopped",
                 "1 host goes back to 1.0",

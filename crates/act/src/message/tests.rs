@@ -119,15 +119,15 @@ fn an_undone_release_is_told_with_its_proof() {
         told(&event),
         "shop 1.1 was undone after 12 s
 
-shop 1.1 was undone after 12 s; 1 of 1 hosts is back on 1.0, checked by digest.
+shop 1.1 was undone after 12 s; 1 of 1 host is back on 1.0, checked by digest.
 Why: payment errors were 3.8 times as likely on the canary.
 Shipped at 14:02:01 UTC by jonas.
-Done about it: everything; no host runs it any more.
+Done about it: it was undone on every host that had it.
 What to do: repair it and ship it under a new version.
 Read more: http://127.0.0.1:7700/c/7
 The chain of causes: sleepwell why chg-7"
     );
-    assert!(told_of(&event, None).contains("1 of 1 hosts is stopped, checked by digest."));
+    assert!(told_of(&event, None).contains("1 of 1 host is stopped, checked by digest."));
 }
 
 #[test]

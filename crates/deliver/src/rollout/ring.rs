@@ -273,8 +273,11 @@ impl Planner<'_> {
                 at_deadline(verdict, false)
             };
         }
-        if !self.next.judged || self.next.previous.is_none() {
+        if self.next.previous.is_none() {
             return Step::Pass("unjudged".into());
+        }
+        if !self.next.judged {
+            return Step::Pass("unjudged, no signals".into());
         }
         match verdict {
             Some(v) if v.state == VerdictState::Pass && v.at >= proved_at => {

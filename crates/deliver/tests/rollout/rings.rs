@@ -272,7 +272,7 @@ fn release_without_signals_needs_no_verdict_and_says_so() {
     assert_eq!(told(&world.after(BAKE)), ["ring_passed", "ring_started"]);
     assert_eq!(
         world.rollout.rings[0].passed_how.as_deref(),
-        Some("unjudged")
+        Some("unjudged, no signals")
     );
 }
 

@@ -211,22 +211,21 @@ fn most_harmed(evidence: &Evidence, advisory: bool) -> Option<&MetricEvidence> {
 fn worse(metric: &MetricEvidence, alpha: f64, tense: Tense) -> String {
     let name = spoken(&metric.metric);
     let be = be(&name, tense);
-    let sure = if is_assumed(&metric.dispersion) {
-        "spread assumed".to_owned()
-    } else {
-        confidence(alpha)
-    };
+    // With an assumed spread no rate of error is promised, so none is said.
+    let sure = (!is_assumed(&metric.dispersion)).then(|| confidence(alpha));
     match (metric.odds_ratio, metric.odds_at_least) {
         (Some(ratio), Some(least)) => format!(
-            "{name} {be} {} as likely on the canary (at least {}, {sure})",
+            "{name} {be} {} as likely on the canary (at least {}{})",
             times(ratio),
-            times(least)
+            times(least),
+            sure.map_or_else(String::new, |sure| format!(", {sure}"))
         ),
         (Some(ratio), None) => format!("{name} {be} {} as likely on the canary", times(ratio)),
         (None, Some(least)) => {
             format!(
-                "{name} {be} at least {} as likely on the canary ({sure})",
-                times(least)
+                "{name} {be} at least {} as likely on the canary{}",
+                times(least),
+                sure.map_or_else(String::new, |sure| format!(" ({sure})"))
             )
         }
         (None, None) => format!(
@@ -283,7 +282,7 @@ fn spread(dispersion: &Dispersion, alpha: f64) -> String {
     let phi = decimal(dispersion.phi, 2);
     if is_assumed(dispersion) {
         return format!(
-            "spread {phi} assumed: no {} % claim is made",
+            "spread {phi} assumed, with too little history to measure it, so that no {} % claim is made",
             decimal(alpha * 100.0, 2)
         );
     }

@@ -277,7 +277,8 @@ pub(crate) fn passed(how: &str) -> String {
     }
     match how.as_str() {
         "pass" => "harm beyond the margin is excluded".to_owned(),
-        "unjudged" => "unjudged, since there was nothing to compare it with".to_owned(),
+        "unjudged" => "unjudged, nothing to compare it with".to_owned(),
+        "unjudged, no signals" => "unjudged, no signals to judge it by".to_owned(),
         _ => how,
     }
 }

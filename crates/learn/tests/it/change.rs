@@ -205,7 +205,7 @@ fn an_undo_under_way_counts_the_hosts_that_are_back() {
     world.verdict = Some(plain_fail());
     assert_eq!(
         world.sentence(),
-        "shop 1.1 is being undone: payment errors are 25 times as likely on the canary (at least 10 times, 99 %); 0 of 1 hosts are back on 1.0."
+        "shop 1.1 is being undone: payment errors are 25 times as likely on the canary (at least 10 times, 99 %); 0 of 1 host is back on 1.0."
     );
     let view = learn::change::view(world.input());
     assert_eq!(
@@ -220,7 +220,7 @@ fn an_undo_under_way_counts_the_hosts_that_are_back() {
     world.entries = undone_entries("jonas", "too slow");
     assert_eq!(
         world.sentence(),
-        "shop 1.1 is being undone by jonas: too slow; 1 of 1 hosts is back on 1.0."
+        "shop 1.1 is being undone by jonas: too slow; 1 of 1 host is back on 1.0."
     );
 }
 
@@ -256,7 +256,7 @@ fn an_undone_first_release_is_stopped() {
     world.report(1, Proof::Stopped, "");
     assert_eq!(
         world.sentence(),
-        "shop 1.1 is being undone; 1 of 1 hosts is stopped."
+        "shop 1.1 is being undone; 1 of 1 host is stopped."
     );
 }
 

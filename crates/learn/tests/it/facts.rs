@@ -203,7 +203,7 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
         ),
         (
             passed("unjudged"),
-            "Ring canary passed: unjudged, since there was nothing to compare it with.",
+            "Ring canary passed: unjudged, nothing to compare it with.",
         ),
         (
             passed("not excluded: 2"),
@@ -264,7 +264,7 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
                 hosts: 1,
                 after_ms: 12_300,
             },
-            "Undone after 12 s; 1 of 1 hosts is back on 1.0, checked by digest.",
+            "Undone after 12 s; 1 of 1 host is back on 1.0, checked by digest.",
         ),
         (
             Fact::RolloutUndone {

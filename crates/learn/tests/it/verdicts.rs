@@ -40,11 +40,13 @@ fn an_assumed_spread_claims_no_confidence() {
     let text = reason(&verdict, Tense::Is);
     assert_eq!(
         text,
-        "payment errors are 3.8 times as likely on the canary (at least 1.5 times, spread assumed)"
+        "payment errors are 3.8 times as likely on the canary (at least 1.5 times)"
     );
     let paragraph = &paragraphs(&verdict, at(31))[0];
     assert!(
-        paragraph.contains("spread 2 assumed: no 1 % claim is made"),
+        paragraph.contains(
+            "spread 2 assumed, with too little history to measure it, so that no 1 % claim is made"
+        ),
         "{paragraph}"
     );
     assert!(!paragraph.contains("99 %"), "{paragraph}");
