@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use model::api::change::ChangeView;
 use model::api::deliver::Started;
-use model::deliver::{Rollout, RolloutState};
+use model::deliver::{Command, Order, Rollout, RolloutState};
 use model::observe::ChangeState;
 use model::{ChangeId, Fact, Role};
 use serde_json::{Value, json};
@@ -183,4 +183,88 @@ async fn of_two_rollouts_at_once_one_begins() {
     world
         .write(|tx| store::change::next_id(tx).map(|id| assert_eq!(id, ChangeId(2))))
         .await;
+}
+
+/// Lets a rollout come to an end, as its loop would have.
+async fn put(world: &World, change: ChangeId, state: RolloutState) {
+    world
+        .write(move |tx| {
+            let stored = store::rollout::get(tx, change)?.expect("it was started");
+            let next = Rollout {
+                state,
+                ..stored.rollout
+            };
+            store::rollout::save(tx, &next, stored.version)
+        })
+        .await;
+}
+
+/// Ships a version, which its hosts then run, and returns its change and what it would be undone to.
+async fn goes_live(world: &World, operator: &str, version: &str) -> (ChangeId, Option<String>) {
+    world
+        .release(operator, version, &definition(ONE_RING))
+        .await;
+    let shipped = ship(world, operator, "shop", version).await;
+    let change = shipped.expect(StatusCode::CREATED).to::<Started>().change;
+    put(world, change, RolloutState::Done { at: world.now() }).await;
+    let stored = world.read(move |tx| store::rollout::get(tx, change)).await;
+    let previous = stored.unwrap().rollout.previous;
+    (change, previous.map(|release| release.version.to_string()))
+}
+
+#[tokio::test]
+async fn a_rollout_would_be_undone_to_the_newest_release_that_was_not_undone_itself() {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    world.host("web-1", json!({ "role": "shop" })).await;
+    let undone = RolloutState::Undone { at: world.now() };
+    let (first, before) = goes_live(&world, &operator, "1.0").await;
+    assert_eq!(before, None);
+    let (second, before) = goes_live(&world, &operator, "1.1").await;
+    assert_eq!(before.as_deref(), Some("1.0"));
+    let (third, before) = goes_live(&world, &operator, "1.2").await;
+    assert_eq!(before.as_deref(), Some("1.1"));
+
+    // The newest is undone and, in a second step, the older one below it: what the newest would have
+    // gone back to is in force no longer.
+    put(&world, third, undone.clone()).await;
+    put(&world, second, undone.clone()).await;
+    let (fourth, before) = goes_live(&world, &operator, "1.3").await;
+    assert_eq!(before.as_deref(), Some("1.0"));
+
+    for change in [fourth, first] {
+        put(&world, change, undone.clone()).await;
+    }
+    let (_, before) = goes_live(&world, &operator, "1.4").await;
+    assert_eq!(before, None, "nothing is in force");
+}
+
+#[tokio::test]
+async fn nothing_begins_while_an_older_release_is_still_to_be_undone() {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    world.host("web-1", json!({ "role": "shop" })).await;
+    let (change, _) = goes_live(&world, &operator, "1.0").await;
+    let (at, entry) = (world.now(), world.app.ids.entry(world.now()));
+    world
+        .write(move |tx| {
+            let stored = store::rollout::get(tx, change)?.expect("it was started");
+            let order = Order {
+                command: Command::Undo,
+                by: "mira".into(),
+                entry,
+                at,
+            };
+            let next = Rollout {
+                order: Some(order),
+                ..stored.rollout
+            };
+            store::rollout::save(tx, &next, stored.version)
+        })
+        .await;
+    world.release(&operator, "1.1", &definition(ONE_RING)).await;
+    let problem = ship(&world, &operator, "shop", "1.1")
+        .await
+        .problem(409, "rollout_running");
+    assert!(problem.title.contains("chg-1"), "{problem}");
 }
