@@ -137,14 +137,10 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     stop_on_signal(trigger)?;
     data::write_private(&data.address(), url)?;
     tracing::info!(server.url = url, "listening on {url}");
-    answer(listener, app, shutdown).await?;
-    // A slow receiver must not hold the process: what was not settled is sent again by the next server.
-    if tokio::time::timeout(GRACE, supervisor.join())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some loops were still at work and are left");
-    }
+    tokio::try_join!(
+        answer(listener, app, shutdown.clone()),
+        end_loops(&supervisor, shutdown)
+    )?;
     // The next server need not ask a file that is gone; it writes its own.
     let _ = std::fs::remove_file(data.address());
     tracing::info!("stopped");
@@ -162,6 +158,17 @@ async fn answer(listener: TcpListener, app: App, shutdown: Shutdown) -> Result<(
         ended = server.into_future() => ended.context("the server broke"),
         () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => Ok(()),
     }
+}
+
+/// Waits for shutdown, then for [`GRACE`] until the loops have ended. A slow receiver must not hold the
+/// process: what was not settled is sent again by the next server.
+async fn end_loops(supervisor: &Supervisor, shutdown: Shutdown) -> Result<()> {
+    shutdown.requested().await;
+    let ended = tokio::time::timeout(GRACE, supervisor.join()).await;
+    if ended.is_err() {
+        tracing::warn!("some loops were still at work and are left");
+    }
+    Ok(())
 }
 
 fn stop_on_signal(trigger: Trigger) -> Result<()> {

@@ -67,6 +67,21 @@ fn a_server_ends_in_any_phase_and_the_next_one_goes_on() {
 }
 
 #[test]
+fn a_server_ends_soon_although_a_receiver_takes_a_message_and_never_answers() {
+    let mut world = World::with_agents(1);
+    world.define(&Definition::gated().with_rings(ONE_RING));
+    world.inbox.answer_no_webhook();
+    std::fs::write(world.folder().join("crash"), "#!/bin/sh\nexit 3\n").unwrap();
+    world.begin_artifact("1.0", "crash");
+    until_true("its owner to be told", 20, || {
+        !world.inbox.webhooks().is_empty()
+    });
+    ends_soon(world.server());
+    let said = world.server().said();
+    assert!(said.contains("still at work"), "it was sent:\n{said}");
+}
+
+#[test]
 fn an_agent_told_to_ends_its_services_with_it() {
     let mut world = World::with_agents(1);
     let mut definition = Definition::gated().with_rings(ONE_RING);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Is what came in.
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Inbox {
     mails: Arc<Mutex<Vec<String>>>,
     webhooks: Arc<Mutex<Vec<String>>>,
+    is_mute: Arc<AtomicBool>,
 }
 
 /// Is where it is to be sent.
@@ -34,6 +36,11 @@ impl Inbox {
 
     pub(crate) fn webhooks(&self) -> Vec<String> {
         self.webhooks.lock().unwrap().clone()
+    }
+
+    /// Takes webhooks from now on and answers none, as long as their sender waits.
+    pub(crate) fn answer_no_webhook(&self) {
+        self.is_mute.store(true, Ordering::SeqCst);
     }
 
     /// Speaks as much SMTP as a sender of plain mail needs.
@@ -81,6 +88,9 @@ impl Inbox {
         stream.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
         self.webhooks.lock().unwrap().push(body);
+        if self.is_mute.load(Ordering::SeqCst) {
+            return stream.read_to_end(&mut vec![]).map(drop);
+        }
         answers.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
     }
 }
