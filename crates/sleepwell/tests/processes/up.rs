@@ -149,6 +149,21 @@ fn a_folder_no_demo_made_is_never_emptied() {
 }
 
 #[test]
+fn a_demo_never_empties_the_folder_of_a_server_that_runs() {
+    let world = World::with_agents(0);
+    // The folder is one a demo made, so that only the server stands in the way.
+    std::fs::write(world.data().join(".sleepwell-demo"), "").unwrap();
+    let ended = up(&world, &["--demo", "--shop", "nowhere"]).ends_within(10);
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    let words = format!("a server runs on {}", world.data().display());
+    assert!(ended.said.contains(&words), "{}", ended.said);
+    assert!(ended.said.contains(&world.url()), "{}", ended.said);
+    for file in ["address", "admin-token", "blobs", "sleepwell.db"] {
+        assert!(world.data().join(file).exists(), "{file} is gone");
+    }
+}
+
+#[test]
 fn a_demo_without_its_shop_says_what_it_needs_and_nothing_else() {
     let world = World::empty();
     let ended = up(&world, &["--demo", "--shop", "nowhere"]).ends_within(10);
