@@ -7,6 +7,7 @@
 //! **Must not know** HTTP coming in: `web` writes rows and nudges, and never calls a loop.
 
 mod act;
+mod attempts;
 mod context;
 mod deliver;
 mod journal;

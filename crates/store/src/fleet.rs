@@ -1,5 +1,7 @@
 //! What each host is asked to run and what it reports.
 
+use std::collections::BTreeSet;
+
 use model::deliver::{Desired, Reported};
 use model::{EnvironmentName, HostId, ServiceName};
 
@@ -57,6 +59,13 @@ pub fn desired_for(
     rows.iter()
         .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
         .collect()
+}
+
+/// Returns the hosts that are asked for anything of a service, in whatever environment.
+pub fn asked_for(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeSet<HostId>, Error> {
+    let sql = "SELECT host FROM deliver_desired WHERE service = $1";
+    let rows = tx.query(DESIRED, sql, &[service.into()])?;
+    rows.iter().map(|row| row.parsed(0)).collect()
 }
 
 /// Returns what all hosts are asked to run of anything.

@@ -4,7 +4,7 @@ use model::deliver::Host;
 use model::{HostId, HostName, Timestamp};
 
 use crate::value::json;
-use crate::{Error, Tx};
+use crate::{Each, Error, Tx};
 
 const TABLE: &str = "deliver_host";
 
@@ -60,16 +60,27 @@ pub fn by_machine(tx: &mut Tx<'_>, machine_id: &str) -> Result<Option<Host>, Err
 
 /// Returns all hosts by name, retired ones too.
 pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
-    let rows = tx.query(TABLE, "SELECT body FROM deliver_host ORDER BY name", &[])?;
-    rows.iter().map(|row| row.json(0)).collect()
+    list_each(tx)?.into_iter().map(|(_, host)| host).collect()
 }
 
-/// Returns the hosts last heard of before `limit`, by name.
-pub fn seen_before(tx: &mut Tx<'_>, limit: Timestamp) -> Result<Vec<Host>, Error> {
-    let sql = "SELECT body FROM deliver_host WHERE last_seen_us < $1 ORDER BY name";
+/// Returns the hosts of [`list`], each read by itself.
+pub fn list_each(tx: &mut Tx<'_>) -> Result<Each<HostId, Host>, Error> {
+    let rows = tx.query(
+        TABLE,
+        "SELECT id, body FROM deliver_host ORDER BY name",
+        &[],
+    )?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1))))
+        .collect()
+}
+
+/// Returns the hosts last heard of before `limit`, by name, each read by itself.
+pub fn seen_before(tx: &mut Tx<'_>, limit: Timestamp) -> Result<Each<HostId, Host>, Error> {
+    let sql = "SELECT id, body FROM deliver_host WHERE last_seen_us < $1 ORDER BY name";
     tx.query(TABLE, sql, &[limit.into()])?
         .iter()
-        .map(|row| row.json(0))
+        .map(|row| Ok((row.parsed(0)?, row.json(1))))
         .collect()
 }
 

@@ -4,7 +4,7 @@ use model::journal::{CHAIN_START, chain, hash_fields};
 use model::{Digest, Entry, EntryId, Subject, Timestamp};
 
 use crate::value::json;
-use crate::{Error, Row, Tx};
+use crate::{Each, Error, Row, Tx};
 
 const TABLE: &str = "journal_entry";
 const COLUMNS: &str = "id, at_us, subject, kind, actor, causes, body";
@@ -65,11 +65,20 @@ pub fn sealed_head(tx: &mut Tx<'_>) -> Result<(u64, Digest), Error> {
 
 /// Returns sealed entries after number `after`, in order, with their numbers.
 pub fn since(tx: &mut Tx<'_>, after: u64, limit: usize) -> Result<Vec<(u64, Entry)>, Error> {
+    let entries = since_each(tx, after, limit)?;
+    entries
+        .into_iter()
+        .map(|(seq, entry)| Ok((seq, entry?)))
+        .collect()
+}
+
+/// Returns the entries of [`since`], each read by itself.
+pub fn since_each(tx: &mut Tx<'_>, after: u64, limit: usize) -> Result<Each<u64, Entry>, Error> {
     let sql =
         format!("SELECT {COLUMNS}, seq FROM journal_entry WHERE seq > $1 ORDER BY seq LIMIT $2");
     let rows = tx.query(TABLE, &sql, &[after.into(), (limit as u64).into()])?;
     rows.iter()
-        .map(|row| Ok((row.count(7)?, read(row)?)))
+        .map(|row| Ok((row.count(7)?, read(row))))
         .collect()
 }
 

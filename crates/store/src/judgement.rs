@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::value::json;
-use crate::{Error, Tx};
+use crate::{Each, Error, Row, Tx};
 
 const VERDICT: &str = "judge_verdict";
 
@@ -88,11 +88,15 @@ pub fn list(
 }
 
 /// Returns verdicts no procedure has looked at yet, oldest first, with their journal entries.
-pub fn unhandled(tx: &mut Tx<'_>, limit: usize) -> Result<Vec<(Verdict, EntryId)>, Error> {
-    let sql = "SELECT body, entry FROM judge_verdict WHERE handled = 0 ORDER BY id LIMIT $1";
+pub fn unhandled(
+    tx: &mut Tx<'_>,
+    limit: usize,
+) -> Result<Each<VerdictId, (Verdict, EntryId)>, Error> {
+    let sql = "SELECT id, body, entry FROM judge_verdict WHERE handled = 0 ORDER BY id LIMIT $1";
     let rows = tx.query(VERDICT, sql, &[(limit as u64).into()])?;
+    let read = |row: &Row| Ok((row.json(1)?, row.parsed(2)?));
     rows.iter()
-        .map(|row| Ok((row.json(0)?, row.parsed(1)?)))
+        .map(|row| Ok((row.parsed(0)?, read(row))))
         .collect()
 }
 

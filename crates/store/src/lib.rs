@@ -35,6 +35,9 @@ pub use error::Error;
 pub use tx::Tx;
 pub use value::{Row, Value};
 
+/// Is a list whose rows are read each by itself: one that cannot be read hides no other.
+pub type Each<K, T> = Vec<(K, Result<T, Error>)>;
+
 /// Keeps everything; cheap to clone.
 #[derive(Clone)]
 pub struct Store(Driver);

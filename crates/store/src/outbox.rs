@@ -7,7 +7,7 @@ use model::{PageId, Timestamp};
 
 use crate::lease::Fence;
 use crate::value::json;
-use crate::{Error, Tx};
+use crate::{Each, Error, Tx};
 
 const TABLE: &str = "outbox";
 
@@ -29,29 +29,42 @@ pub fn enqueue(tx: &mut Tx<'_>, row: &OutboxRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Leases what is due, oldest first: its attempt counts up and it comes back when the lease ends.
+/// Leases what is due, oldest first: its attempt counts up and it comes back when the lease ends. So does
+/// a row that cannot be read, which nobody can send.
 pub fn claim(
     tx: &mut Tx<'_>,
     now: Timestamp,
     lease: Duration,
     fence: Fence,
     limit: usize,
-) -> Result<Vec<OutboxRow>, Error> {
+) -> Result<Each<PageId, OutboxRow>, Error> {
     let rows = tx.query(
         TABLE,
-        "SELECT body FROM outbox WHERE open = 1 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
+        "SELECT id, body FROM outbox WHERE open = 1 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
         &[now.into(), (limit as u64).into()],
     )?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut row: OutboxRow = row.json(0)?;
-        row.attempt += 1;
-        row.due_at = now + lease;
-        row.state = OutboxState::Leased { fence: fence.0 };
-        put(tx, &row)?;
-        claimed.push(row);
+        let id = row.parsed(0)?;
+        let leased = row.json(1).map(|row: OutboxRow| OutboxRow {
+            attempt: row.attempt + 1,
+            due_at: now + lease,
+            state: OutboxState::Leased { fence: fence.0 },
+            ..row
+        });
+        match &leased {
+            Ok(row) => put(tx, row)?,
+            Err(_) => put_off(tx, id, now + lease)?,
+        }
+        claimed.push((id, leased));
     }
     Ok(claimed)
+}
+
+fn put_off(tx: &mut Tx<'_>, id: PageId, until: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET due_us = $2 WHERE id = $1";
+    tx.execute(sql, &[id.into(), until.into()])?;
+    Ok(())
 }
 
 /// Stores how an attempt ended. Refused when the row was claimed anew meanwhile or has already ended:

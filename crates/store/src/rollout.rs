@@ -77,6 +77,13 @@ pub fn running(tx: &mut Tx<'_>) -> Result<Vec<Versioned>, Error> {
     tx.query(TABLE, sql, &[])?.iter().map(read).collect()
 }
 
+/// Returns which rollouts are not over, oldest first, whether their rows can be read or not.
+pub fn running_changes(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
+    let sql = "SELECT change FROM deliver_rollout WHERE over = 0 ORDER BY change";
+    let rows = tx.query(TABLE, sql, &[])?;
+    rows.iter().map(|row| row.count(0).map(ChangeId)).collect()
+}
+
 /// Returns the newest rollout of a service in an environment that was not undone.
 pub fn newest_standing(
     tx: &mut Tx<'_>,
@@ -103,15 +110,14 @@ pub fn newest_standing(
     }
 }
 
-/// Returns the newest rollout that was not undone of every service and environment.
-pub fn standing(tx: &mut Tx<'_>) -> Result<Vec<Versioned>, Error> {
+/// Returns every service with an environment it was shipped to, in order.
+pub fn places(tx: &mut Tx<'_>) -> Result<Vec<(ServiceName, EnvironmentName)>, Error> {
     let sql =
         "SELECT DISTINCT service, environment FROM deliver_rollout ORDER BY service, environment";
-    let mut standing = Vec::new();
-    for row in tx.query(TABLE, sql, &[])? {
-        standing.extend(newest_standing(tx, &row.parsed(0)?, &row.parsed(1)?)?);
-    }
-    Ok(standing)
+    let rows = tx.query(TABLE, sql, &[])?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.parsed(1)?)))
+        .collect()
 }
 
 /// Returns all rollouts of a service in an environment, newest first.

@@ -1,7 +1,7 @@
 //! Tells the owner when a change needs a person: it was held, or an undo somebody ordered got stuck.
 //!
-//! Reads the sealed journal from where it stopped and moves on in the transaction that queues the
-//! messages, so each entry is dealt with once.
+//! Reads the sealed journal from where it stopped and moves on behind an entry in the transaction that
+//! queues the messages about it, so each entry is dealt with once.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use act::message::Event;
 use act::procedure::{ActionKey, Step};
 use model::act::{Do, Urgency};
 use model::deliver::{HeldReason, Rollout};
-use model::{Entry, Fact, Subject, Timestamp, limit};
+use model::{ChangeId, Entry, EntryId, Fact, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::{Error, Tx};
 
 use super::tell;
 use crate::Context;
+use crate::context::Mandate;
 
 const NAME: &str = "act.notices";
 
@@ -40,41 +41,107 @@ impl Loop for Notices {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let context = self.0.clone();
-        let read = self
-            .0
-            .store
-            .write(move |tx| {
-                mandate.check(tx)?;
-                read_on(tx, &context, now)
-            })
-            .await?;
-        if read > 0 {
-            self.0.wakes.outbox.nudge();
+        let read = |tx: &mut Tx<'_>| {
+            let after = store::journal::cursor(tx, NAME)?;
+            store::journal::since_each(tx, after, limit::LIST_ITEMS)
+        };
+        let entries = self.0.store.read(read).await?;
+        let Some((last, _)) = entries.last() else {
+            return Ok(Turn::Idle);
+        };
+        let (last, is_full) = (*last, entries.len() == limit::LIST_ITEMS);
+        for (seq, entry) in entries {
+            let read = entry.and_then(|entry| Notice::of(seq, entry));
+            let told = match read {
+                Ok(None) => continue,
+                Ok(Some(notice)) => self.tell(notice, mandate, now).await,
+                Err(error) => Err(error),
+            };
+            pass_over(seq, told)?;
         }
-        Ok(if read == limit::LIST_ITEMS {
-            Turn::Again
-        } else {
-            Turn::Idle
-        })
+        let done = move |tx: &mut Tx<'_>| {
+            mandate.check(tx)?;
+            move_on(tx, last).map(drop)
+        };
+        self.0.store.write(done).await?;
+        Ok(if is_full { Turn::Again } else { Turn::Idle })
     }
 }
 
-fn read_on(tx: &mut Tx<'_>, context: &Context, now: Timestamp) -> Result<usize, Error> {
-    let after = store::journal::cursor(tx, NAME)?;
-    let entries = store::journal::since(tx, after, limit::LIST_ITEMS)?;
-    for (_, entry) in &entries {
-        if let Subject::Change(change) = entry.subject
-            && let Ok(fact) = Fact::from_body(&entry.body)
-            && let Some(stored) = store::rollout::get(tx, change)?
-        {
-            tell_of(tx, context, entry, &fact, &stored.rollout, now)?;
+impl Notices {
+    /// Queues the messages about one entry and moves on behind it, both or neither.
+    async fn tell(&self, notice: Notice, mandate: Mandate, now: Timestamp) -> Result<(), Error> {
+        let context = self.0.clone();
+        let tell = move |tx: &mut Tx<'_>| {
+            mandate.check(tx)?;
+            if !move_on(tx, notice.seq)? {
+                return Ok(());
+            }
+            let Some(stored) = store::rollout::get(tx, notice.change)? else {
+                return Ok(());
+            };
+            let (entry, fact) = (notice.entry, &notice.fact);
+            tell_of(tx, &context, entry, fact, &stored.rollout, now)
+        };
+        self.0.store.write(tell).await?;
+        self.0.wakes.outbox.nudge();
+        Ok(())
+    }
+}
+
+/// Is an entry somebody may have to be told of.
+struct Notice {
+    seq: u64,
+    entry: EntryId,
+    change: ChangeId,
+    fact: Fact,
+}
+
+impl Notice {
+    fn of(seq: u64, entry: Entry) -> Result<Option<Self>, Error> {
+        let Subject::Change(change) = entry.subject else {
+            return Ok(None);
+        };
+        let fact = Fact::from_body(&entry.body).map_err(|why| Error::Unreadable {
+            table: "journal_entry",
+            why,
+        })?;
+        let is_news = matches!(fact, Fact::RolloutHeld { .. } | Fact::RolloutStuck { .. });
+        Ok(is_news.then_some(Self {
+            seq,
+            entry: entry.id,
+            change,
+            fact,
+        }))
+    }
+}
+
+/// Moves behind an entry; false when another turn did so before, and told of it.
+fn move_on(tx: &mut Tx<'_>, seq: u64) -> Result<bool, Error> {
+    if store::journal::cursor(tx, NAME)? >= seq {
+        return Ok(false);
+    }
+    store::journal::set_cursor(tx, NAME, seq)?;
+    Ok(true)
+}
+
+/// Passes over an entry nobody can be told of because it, or what it is about, cannot be read: it will not be
+/// better at the next turn, and those behind it wait. Any other failure ends the turn in front of it.
+fn pass_over(seq: u64, told: Result<(), Error>) -> Result<(), Error> {
+    match told {
+        Ok(()) => Ok(()),
+        Err(error @ Error::Unreadable { .. }) => {
+            tracing::error!(journal.seq = seq, error = %error, "journal entry {seq} is passed over and nobody is told of it: {error}");
+            Ok(())
         }
+        Err(
+            error @ (Error::Conflict { .. }
+            | Error::Exists(_)
+            | Error::Full
+            | Error::Newer { .. }
+            | Error::Unavailable(_)),
+        ) => Err(error),
     }
-    if let Some((last, _)) = entries.last() {
-        store::journal::set_cursor(tx, NAME, *last)?;
-    }
-    Ok(entries.len())
 }
 
 /// Tells whether a procedure ordered the undo that also says itself whom it tells when that gets stuck.
@@ -97,7 +164,7 @@ fn is_told_by_procedure(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<bool, Erro
 fn tell_of(
     tx: &mut Tx<'_>,
     context: &Context,
-    entry: &Entry,
+    entry: EntryId,
     fact: &Fact,
     rollout: &Rollout,
     now: Timestamp,
@@ -128,14 +195,5 @@ fn tell_of(
     let owner = release
         .map(|release| release.definition.owner)
         .unwrap_or_default();
-    tell::owner(
-        tx,
-        context,
-        rollout,
-        &owner,
-        (&event, urgency),
-        entry.id,
-        now,
-    )
-    .map(drop)
+    tell::owner(tx, context, rollout, &owner, (&event, urgency), entry, now).map(drop)
 }

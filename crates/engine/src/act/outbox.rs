@@ -13,6 +13,7 @@ use store::{Error, Tx};
 use tokio::task::JoinSet;
 
 use crate::Context;
+use crate::attempts::Attempts;
 use crate::senders::{SendError, Senders};
 
 const NAME: &str = "act.outbox";
@@ -50,21 +51,21 @@ impl Loop for Outbox {
         };
         let rows = self.context.store.write(claim).await?;
         let full = rows.len() == limit::SENDS_IN_FLIGHT;
-        let mut sends = JoinSet::new();
-        for row in rows {
+        let (mut sends, mut attempts) = (JoinSet::new(), Attempts::default());
+        for (id, read) in rows {
+            let Some(row) = attempts.keep(format!("message {id}"), read) else {
+                continue;
+            };
             let (context, senders) = (self.context.clone(), self.senders.clone());
-            sends.spawn(async move { send(&context, &senders, row).await });
+            sends.spawn(async move { (row.id, send(&context, &senders, row).await) });
         }
         // All are waited for: one that cannot be settled must not abort the others, which would be sent again.
-        let mut failed = Ok(());
         while let Some(sent) = sends.join_next().await {
-            match sent {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => failed = Err(anyhow::Error::from(error)),
-                Err(error) => failed = Err(error.into()),
+            if let Some((id, sent)) = attempts.keep("a send that broke", sent) {
+                attempts.keep(format!("message {id}"), sent);
             }
         }
-        failed?;
+        attempts.end()?;
         if full {
             return Ok(Turn::Again);
         }

@@ -19,6 +19,7 @@ use store::{Error, Tx};
 
 use super::tell;
 use crate::Context;
+use crate::attempts::Attempts;
 use crate::context::Mandate;
 
 const NAME: &str = "act.procedures";
@@ -46,19 +47,25 @@ impl Loop for Procedures {
             return Ok(Turn::Idle);
         };
         let read = |tx: &mut Tx<'_>| store::judgement::unhandled(tx, limit::LIST_ITEMS);
-        for (verdict, entry) in self.0.store.read(read).await? {
+        let mut attempts = Attempts::default();
+        for (id, read) in self.0.store.read(read).await? {
+            // One verdict that cannot be acted on must not stop what follows from the others.
+            let Some((verdict, entry)) = attempts.keep(format!("verdict {id}"), read) else {
+                continue;
+            };
             let context = self.0.clone();
             let acted = self
                 .0
                 .store
                 .write(move |tx| act_on(tx, &context, mandate, &verdict, entry, now))
-                .await?;
-            if acted {
+                .await;
+            if attempts.keep(format!("verdict {id}"), acted) == Some(true) {
                 self.0.wakes.journal.nudge();
                 self.0.wakes.rollouts.nudge();
                 self.0.wakes.outbox.nudge();
             }
         }
+        attempts.end()?;
         Ok(Turn::Idle)
     }
 }

@@ -22,10 +22,12 @@ pub(crate) fn host_facts(
             .into_iter()
             .collect();
     let mut facts = BTreeMap::new();
-    for host in store::host::list(tx)? {
-        if !rollout.hosts().any(|member| member.id == host.id) {
+    for (id, host) in store::host::list_each(tx)? {
+        // Nothing is known of a host whose row cannot be read, and it never counts as done; the others of
+        // its rollout go on, and so does their undo.
+        let (true, Ok(host)) = (rollout.hosts().any(|member| member.id == id), host) else {
             continue;
-        }
+        };
         facts.insert(
             host.id,
             HostFacts {

@@ -1,16 +1,19 @@
 //! Notices hosts that fell silent, and gives those that joined late what they are owed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deliver::rollout::{Ask, owed};
 use model::deliver::{Host, RingHost, Rollout};
-use model::{Entry, Fact, Kind, Subject, Timestamp, limit};
+use model::{Entry, EnvironmentName, Fact, HostId, Kind, ServiceName, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
 use store::{Error, Tx};
 
 use super::desired::{desired, wanted_release};
 use crate::Context;
+use crate::attempts::Attempts;
+use crate::context::Mandate;
 
 const NAME: &str = "deliver.hosts";
 
@@ -36,71 +39,129 @@ impl Loop for Hosts {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let read = move |tx: &mut Tx<'_>| store::host::seen_before(tx, now - limit::HOST_LEASE);
-        let silent: Vec<Host> = self.0.store.read(read).await?;
-        let new = silent
-            .into_iter()
-            .filter(|h| !h.silent_noted && h.retired_at.is_none());
-        for host in new.collect::<Vec<_>>() {
-            let context = self.0.clone();
-            let note = move |tx: &mut Tx<'_>| {
-                mandate.check(tx)?;
-                note_silence(tx, &context, &host, now)
-            };
-            self.0.store.write(note).await?;
-            self.0.wakes.journal.nudge();
-            self.0.wakes.rollouts.nudge();
-        }
-        let context = self.0.clone();
-        let give = move |tx: &mut Tx<'_>| {
-            mandate.check(tx)?;
-            give_owed(tx, &context, now)
-        };
-        if self.0.store.write(give).await? {
-            self.0.wakes.journal.nudge();
-            self.0.wakes.desired.nudge();
-        }
+        // A host or a service whose rows are broken must not stop what is due to the others.
+        let mut attempts = Attempts::default();
+        self.note_silent(&mut attempts, mandate, now).await?;
+        self.give_all_owed(&mut attempts, mandate, now).await?;
+        attempts.end()?;
         Ok(Turn::Idle)
     }
 }
 
-/// Asks hosts that joined after a release went live to run it. They become members of the rollout's last
-/// ring, so that an undo asks them back like the others.
-fn give_owed(tx: &mut Tx<'_>, context: &Context, now: Timestamp) -> Result<bool, Error> {
-    let hosts = store::host::list(tx)?;
-    // A host serves one environment of a service: a wish of another one is not replaced.
-    let wishes = store::fleet::desired_all(tx)?;
-    let mut given = false;
-    for Versioned {
-        mut rollout,
-        version,
-    } in store::rollout::standing(tx)?
-    {
-        let has_wish = |id| {
-            wishes
-                .iter()
-                .any(|(host, wish)| *host == id && wish.service == rollout.service)
-        };
-        let asks = owed(&rollout, &hosts, has_wish);
-        for ask in &asks {
-            let Some(host) = hosts.iter().find(|host| host.id == ask.host) else {
+impl Hosts {
+    async fn note_silent(
+        &self,
+        attempts: &mut Attempts,
+        mandate: Mandate,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let read = move |tx: &mut Tx<'_>| store::host::seen_before(tx, now - limit::HOST_LEASE);
+        for (id, read) in self.0.store.read(read).await? {
+            let Some(host) = attempts.keep(format!("host {id}"), read) else {
                 continue;
             };
-            give(tx, context, &rollout, ask, host, now)?;
-            if let Some(last) = rollout.rings.last_mut() {
-                last.hosts.push(RingHost {
-                    id: host.id,
-                    name: host.name.clone(),
-                    touched: true,
-                });
+            if host.silent_noted || host.retired_at.is_some() {
+                continue;
+            }
+            let context = self.0.clone();
+            let note = move |tx: &mut Tx<'_>| {
+                mandate.check(tx)?;
+                note_silence(tx, &context, id, now)
+            };
+            let noted = self.0.store.write(note).await;
+            if attempts.keep(host.name, noted).is_some() {
+                self.0.wakes.journal.nudge();
+                self.0.wakes.rollouts.nudge();
             }
         }
-        if !asks.is_empty() {
-            store::rollout::save(tx, &rollout, version)?;
-            given = true;
+        Ok(())
+    }
+
+    async fn give_all_owed(
+        &self,
+        attempts: &mut Attempts,
+        mandate: Mandate,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let hosts = Arc::new(self.0.store.read(readable_hosts).await?);
+        for place in self.0.store.read(store::rollout::places).await? {
+            let name = format!("{} in {}", place.0, place.1);
+            let (at, hosts) = (place.clone(), Arc::clone(&hosts));
+            let look = move |tx: &mut Tx<'_>| what_is_owed(tx, &at, &hosts);
+            // Almost never is anything owed, and looking keeps no writer waiting.
+            if !matches!(
+                attempts.keep(&name, self.0.store.read(look).await),
+                Some(Some(_))
+            ) {
+                continue;
+            }
+            let context = self.0.clone();
+            let give = move |tx: &mut Tx<'_>| {
+                mandate.check(tx)?;
+                give_owed(tx, &context, &place, now)
+            };
+            let given = self.0.store.write(give).await;
+            if attempts.keep(name, given).is_some() {
+                self.0.wakes.journal.nudge();
+                self.0.wakes.desired.nudge();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Is a service in one of its environments.
+type Place = (ServiceName, EnvironmentName);
+
+/// Leaves out hosts whose rows cannot be read: they are told of when they fall silent, as they must, and are
+/// owed nothing until then.
+fn readable_hosts(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
+    let hosts = store::host::list_each(tx)?.into_iter();
+    Ok(hosts.filter_map(|(_, host)| host.ok()).collect())
+}
+
+/// Returns the newest rollout that was not undone there and what hosts are owed of it, if any are.
+fn what_is_owed(
+    tx: &mut Tx<'_>,
+    (service, environment): &Place,
+    hosts: &[Host],
+) -> Result<Option<(Versioned, Vec<Ask>)>, Error> {
+    let Some(newest) = store::rollout::newest_standing(tx, service, environment)? else {
+        return Ok(None);
+    };
+    // A host serves one environment of a service: a wish of another one is not replaced.
+    let asked = store::fleet::asked_for(tx, service)?;
+    let asks = owed(&newest.rollout, hosts, |id| asked.contains(&id));
+    Ok((!asks.is_empty()).then_some((newest, asks)))
+}
+
+/// Asks hosts that joined after a release went live to run it. They become members of the rollout's last
+/// ring, so that an undo asks them back like the others.
+fn give_owed(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    place: &Place,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let hosts = readable_hosts(tx)?;
+    let Some((newest, asks)) = what_is_owed(tx, place, &hosts)? else {
+        return Ok(());
+    };
+    let mut rollout = newest.rollout;
+    for ask in &asks {
+        let Some(host) = hosts.iter().find(|host| host.id == ask.host) else {
+            continue;
+        };
+        give(tx, context, &rollout, ask, host, now)?;
+        if let Some(last) = rollout.rings.last_mut() {
+            last.hosts.push(RingHost {
+                id: host.id,
+                name: host.name.clone(),
+                touched: true,
+            });
         }
     }
-    Ok(given)
+    store::rollout::save(tx, &rollout, newest.version)
 }
 
 fn give(
@@ -135,10 +196,10 @@ fn give(
 fn note_silence(
     tx: &mut Tx<'_>,
     context: &Context,
-    seen: &Host,
+    id: HostId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let Some(mut host) = store::host::get(tx, seen.id)? else {
+    let Some(mut host) = store::host::get(tx, id)? else {
         return Ok(());
     };
     let Some(since) = host.unknown_since(now) else {

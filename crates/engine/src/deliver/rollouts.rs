@@ -12,6 +12,7 @@ use store::{Error, Tx};
 use super::desired::{desired, wanted_release};
 use super::host_facts;
 use crate::Context;
+use crate::attempts::Attempts;
 use crate::context::Mandate;
 
 const NAME: &str = "deliver.rollouts";
@@ -38,22 +39,18 @@ impl Loop for Rollouts {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let running = self.0.store.read(store::rollout::running).await?;
-        let (mut next, mut failed) = (None, Ok(()));
-        for change in running.iter().map(|stored| stored.rollout.change) {
+        let running = self.0.store.read(store::rollout::running_changes).await?;
+        let (mut next, mut attempts) = (None, Attempts::default());
+        for change in running {
             let context = self.0.clone();
             let stepped = self
                 .0
                 .store
                 .write(move |tx| step(tx, &context, mandate, change, now))
                 .await;
-            let step = match stepped {
-                Ok(step) => step,
-                // One rollout that cannot be moved must not stop the others, nor their undos.
-                Err(error) => {
-                    failed = Err(anyhow::Error::from(error).context(change.to_string()));
-                    continue;
-                }
+            // One rollout that cannot be moved must not stop the others, nor their undos.
+            let Some(step) = attempts.keep(change, stepped) else {
+                continue;
             };
             if step.moved {
                 self.0.wakes.journal.nudge();
@@ -64,7 +61,7 @@ impl Loop for Rollouts {
             }
             next = [next, step.wake_at].into_iter().flatten().min();
         }
-        failed?;
+        attempts.end()?;
         Ok(next.map_or(Turn::Idle, Turn::Until))
     }
 }

@@ -30,10 +30,9 @@ fn row(n: u128) -> OutboxRow {
 }
 
 async fn claim(store: &Store, now: Timestamp) -> Vec<OutboxRow> {
-    store
-        .write(move |tx| outbox::claim(tx, now, LEASE, Fence(1), 10))
-        .await
-        .unwrap()
+    let claimed = store.write(move |tx| outbox::claim(tx, now, LEASE, Fence(1), 10));
+    let claimed = claimed.await.unwrap().into_iter();
+    claimed.map(|(_, row)| row.unwrap()).collect()
 }
 
 pub(crate) async fn a_claimed_row_comes_back_when_its_lease_ends(store: Store) {

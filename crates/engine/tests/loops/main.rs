@@ -1,0 +1,5 @@
+//! The loops, each turned by hand on a store of its own.
+
+mod damaged;
+mod notices;
+mod support;
