@@ -2,12 +2,15 @@
 
 use std::fmt::Display;
 
+use runtime::FailedInPart;
+
 /// Keeps the errors of a turn that goes through several items: one that fails must not stop the others,
 /// and must not be forgotten either.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     last: Option<anyhow::Error>,
     failures: usize,
+    successes: usize,
 }
 
 impl Attempts {
@@ -18,7 +21,10 @@ impl Attempts {
         attempt: Result<T, impl Into<anyhow::Error>>,
     ) -> Option<T> {
         match attempt {
-            Ok(given) => Some(given),
+            Ok(given) => {
+                self.successes += 1;
+                Some(given)
+            }
             Err(error) => {
                 self.failures += 1;
                 self.last = Some(error.into().context(item.to_string()));
@@ -30,16 +36,21 @@ impl Attempts {
     /// Ends the turn.
     ///
     /// # Errors
-    /// The last failure, with how many there were, so that the turn is taken again.
+    /// The last failure, with how many there were, so that the turn is taken again: a [`FailedInPart`] when
+    /// there were items that did not fail.
     pub(crate) fn end(self) -> anyhow::Result<()> {
-        match self.last {
-            None => Ok(()),
-            Some(error) if self.failures == 1 => Err(error),
-            Some(error) => {
-                let count = format!("{} items failed, the last one being", self.failures);
-                Err(error.context(count))
-            }
+        let Some(mut error) = self.last else {
+            return Ok(());
+        };
+        if self.failures > 1 {
+            let count = format!("{} items failed, the last one being", self.failures);
+            error = error.context(count);
         }
+        Err(if self.successes > 0 {
+            FailedInPart(error).into()
+        } else {
+            error
+        })
     }
 }
 
@@ -55,9 +66,21 @@ mod tests {
         assert_eq!(attempts.keep("chg-2", full()), None);
         assert_eq!(attempts.keep("chg-3", full()), None);
         assert_eq!(attempts.keep("chg-4", Ok::<_, store::Error>(4)), Some(4));
-        let said = format!("{:#}", attempts.end().unwrap_err());
+        let error = attempts.end().unwrap_err();
+        assert!(error.is::<FailedInPart>());
+        let said = format!("{error:#}");
         let words = "2 items failed, the last one being: chg-3: the database cannot grow";
         assert!(said.starts_with(words), "{said}");
         assert!(Attempts::default().end().is_ok());
+    }
+
+    #[test]
+    fn a_turn_of_which_nothing_went_well_failed_as_a_whole() {
+        let mut attempts = Attempts::default();
+        assert_eq!(
+            attempts.keep("chg-1", Err::<i32, _>(store::Error::Full)),
+            None
+        );
+        assert!(!attempts.end().unwrap_err().is::<FailedInPart>());
     }
 }

@@ -16,5 +16,5 @@ pub use clock::Clock;
 pub use random::{Ids, Random};
 pub use secret::Secret;
 pub use shutdown::{Shutdown, Trigger};
-pub use supervisor::{Loop, LoopStatus, Supervisor, Turn};
+pub use supervisor::{FailedInPart, Loop, LoopStatus, Supervisor, Turn};
 pub use wake::{Listener, Wake, Wakes};

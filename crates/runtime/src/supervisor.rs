@@ -34,6 +34,21 @@ pub enum Turn {
     Until(Timestamp),
 }
 
+/// Is how a turn ended that went through several items of which some failed and some did not.
+///
+/// It counts as a failure, and it is taken again after the usual time: broken items must not slow down the
+/// others.
+#[derive(Debug)]
+pub struct FailedInPart(pub anyhow::Error);
+
+impl fmt::Display for FailedInPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for FailedInPart {}
+
 /// Is what is known of a loop, for readiness and `doctor`.
 #[derive(Clone, Debug, Default)]
 pub struct LoopStatus {
@@ -154,9 +169,16 @@ impl Supervisor {
             }
             Err(error) => {
                 let text = format!("{error:#}");
-                tracing::warn!(loop.name = name, error = %text, "a turn of {name} failed and is tried again");
-                status.error = Some(text);
                 status.failures += 1;
+                let is_news = status.error.as_ref() != Some(&text);
+                // What stays broken is told again, more and more seldom.
+                if is_news || status.failures.is_power_of_two() {
+                    tracing::warn!(loop.name = name, failures = status.failures, error = %text, "a turn of {name} failed and is tried again");
+                }
+                status.error = Some(text);
+                if error.is::<FailedInPart>() {
+                    return period;
+                }
                 let doubled = BACKOFF_MIN * 2u32.pow(status.failures.min(10) - 1);
                 doubled
                     .min(BACKOFF_MAX)
@@ -192,6 +214,63 @@ mod tests {
             assert!(turn != self.panic_on, "turn {turn} breaks on purpose");
             Ok(Turn::Idle)
         }
+    }
+
+    /// Fails at every turn, as a loop does whose row cannot be read.
+    struct Failing {
+        turns: Arc<AtomicU32>,
+        in_part: bool,
+    }
+
+    impl Loop for Failing {
+        fn name(&self) -> &'static str {
+            "test.failing"
+        }
+        fn period(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+        async fn turn(&mut self, _now: Timestamp) -> anyhow::Result<Turn> {
+            self.turns.fetch_add(1, Ordering::SeqCst);
+            let error = anyhow::anyhow!("chg-1: a stored row cannot be read");
+            Err(if self.in_part {
+                FailedInPart(error).into()
+            } else {
+                error
+            })
+        }
+    }
+
+    /// Counts the turns such a loop takes in five minutes.
+    async fn turns_in_five_minutes(in_part: bool) -> u32 {
+        let (trigger, shutdown) = Shutdown::new();
+        let supervisor = Supervisor::new(Clock::System, Random::seeded(1), shutdown);
+        let turns = Arc::new(AtomicU32::new(0));
+        let looping = Failing {
+            turns: turns.clone(),
+            in_part,
+        };
+        supervisor.spawn(looping, &Wake::default());
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        trigger.request();
+        supervisor.join().await;
+        let status = &supervisor.status()["test.failing"];
+        let turns = turns.load(Ordering::SeqCst);
+        assert_eq!(status.failures, turns, "each is a failure");
+        let error = status.error.as_deref();
+        assert_eq!(error, Some("chg-1: a stored row cannot be read"));
+        turns
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_failed_in_part_is_taken_again_as_soon_as_any_other() {
+        let turns = turns_in_five_minutes(true).await;
+        assert!((299..=301).contains(&turns), "{turns}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_failed_is_taken_again_later_and_later() {
+        let turns = turns_in_five_minutes(false).await;
+        assert!((15..=30).contains(&turns), "{turns}");
     }
 
     async fn wait_for(turns: &AtomicU32, at_least: u32) {
