@@ -71,12 +71,6 @@ pub fn get(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<Versioned>, Error
         .transpose()
 }
 
-/// Returns the rollouts that are not over, oldest first.
-pub fn running(tx: &mut Tx<'_>) -> Result<Vec<Versioned>, Error> {
-    let sql = "SELECT body, version FROM deliver_rollout WHERE over = 0 ORDER BY change";
-    tx.query(TABLE, sql, &[])?.iter().map(read).collect()
-}
-
 /// Returns which rollouts are not over, oldest first, whether their rows can be read or not.
 pub fn running_changes(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
     let sql = "SELECT change FROM deliver_rollout WHERE over = 0 ORDER BY change";

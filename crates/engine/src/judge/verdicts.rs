@@ -16,6 +16,7 @@ use store::{Error, Tx};
 
 use super::counts::{Source, Taken};
 use crate::Context;
+use crate::attempts::Attempts;
 use crate::context::Mandate;
 use crate::deliver::host_facts;
 
@@ -47,21 +48,18 @@ impl Loop for Verdicts {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let running = self.0.store.read(store::rollout::running).await?;
-        let mut failed = Ok(());
-        for change in running.iter().map(|stored| stored.rollout.change) {
-            match self.judge(mandate, change, now).await {
-                Ok(true) => {
-                    self.0.wakes.journal.nudge();
-                    self.0.wakes.verdicts.nudge();
-                    self.0.wakes.rollouts.nudge();
-                }
-                Ok(false) => {}
-                // One change that cannot be judged must not stop the others.
-                Err(error) => failed = Err(anyhow::Error::from(error).context(change.to_string())),
+        let running = self.0.store.read(store::rollout::running_changes).await?;
+        let mut attempts = Attempts::default();
+        for change in running {
+            // One change that cannot be judged must not stop the others.
+            let judged = attempts.keep(change, self.judge(mandate, change, now).await);
+            if judged == Some(true) {
+                self.0.wakes.journal.nudge();
+                self.0.wakes.verdicts.nudge();
+                self.0.wakes.rollouts.nudge();
             }
         }
-        failed?;
+        attempts.end()?;
         Ok(Turn::Idle)
     }
 }

@@ -1,9 +1,9 @@
 //! One row that cannot be read: the loop says so, and goes on with the others.
 
-use engine::{Hosts, Inbox, Outbox, Procedures, Rollouts, Senders};
+use engine::{Hosts, Inbox, Outbox, Procedures, Rollouts, Senders, Verdicts};
 use model::act::{Destination, Message, OutboxRow, OutboxState, Urgency};
-use model::deliver::{Command, DesiredState, RolloutState};
-use model::{EntryId, Fact, PageId};
+use model::deliver::{Command, DesiredState, Phase, RolloutState};
+use model::{ChangeId, EntryId, Fact, PageId};
 use runtime::Turn;
 
 use crate::support::{START, World, at, failed, fails, turns};
@@ -89,6 +89,24 @@ async fn a_damaged_rollout_stops_no_other() {
     let said = fails(&mut Rollouts::new(world.context.clone()), 1).await;
     assert!(said.starts_with("chg-1: "), "{said}");
     assert_ne!(world.stored(2).await.state, RolloutState::Planned);
+}
+
+#[tokio::test]
+async fn a_damaged_rollout_keeps_no_other_from_its_judge() {
+    let world = World::new();
+    let baking = RolloutState::Ring {
+        ring: 0,
+        phase: Phase::Baking,
+        since: START,
+    };
+    for of in [(1, "shop"), (2, "till")] {
+        world.rollout(of, &[1], baking.clone()).await;
+    }
+    world.damage("UPDATE deliver_rollout SET body = '{' WHERE change = 1");
+    let said = fails(&mut Verdicts::new(world.context.clone()), 1).await;
+    assert!(said.starts_with("chg-1: "), "{said}");
+    let look = world.write(|tx| store::judgement::last_look(tx, ChangeId(2)));
+    assert_eq!(look.await.map(|look| look.at), Some(at(1)));
 }
 
 #[tokio::test]
