@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{HeldReason, Priority, Proof, ReleaseRef};
+use crate::deliver::{DesiredState, HeldReason, Priority, Proof, ReleaseRef};
 use crate::judge::Verdict;
 use crate::{
     ActionId, EnvironmentName, HostName, PageId, RingName, Role, ServiceName, Timestamp, VerdictId,
@@ -72,6 +72,8 @@ pub enum Fact {
         version: Version,
         generation: u64,
         priority: Priority,
+        /// Stopped: the undo of a first release, which has nothing to go back to.
+        state: DesiredState,
     },
 
     // Releases and rollouts.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deliver::rollout::{Ask, owed};
-use model::deliver::{Host, RingHost, Rollout};
+use model::deliver::{Host, RingHost};
 use model::{Entry, EnvironmentName, Fact, HostId, Kind, ServiceName, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
 use store::{Error, Tx};
 
-use super::desired::{desired, wanted_release};
+use super::ask::ask;
 use crate::Context;
 use crate::attempts::Attempts;
 use crate::context::Mandate;
@@ -148,11 +148,12 @@ fn give_owed(
         return Ok(());
     };
     let mut rollout = newest.rollout;
-    for ask in &asks {
-        let Some(host) = hosts.iter().find(|host| host.id == ask.host) else {
+    for one in &asks {
+        let Some(host) = hosts.iter().find(|host| host.id == one.host) else {
             continue;
         };
-        give(tx, context, &rollout, ask, host, now)?;
+        let cause = rollout.last_entry;
+        ask(tx, context, &rollout, (one, &host.name), cause, now)?;
         if let Some(last) = rollout.rings.last_mut() {
             last.hosts.push(RingHost {
                 id: host.id,
@@ -162,34 +163,6 @@ fn give_owed(
         }
     }
     store::rollout::save(tx, &rollout, newest.version)
-}
-
-fn give(
-    tx: &mut Tx<'_>,
-    context: &Context,
-    rollout: &Rollout,
-    ask: &Ask,
-    host: &Host,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let release = wanted_release(tx, rollout, ask)?;
-    let generation = store::fleet::ask(tx, host.id, desired(rollout, ask, &release))?;
-    let fact = Fact::HostAsked {
-        host: host.name.clone(),
-        service: rollout.service.clone(),
-        version: release.version,
-        generation,
-        priority: ask.priority,
-    };
-    let causes = rollout.last_entry.into_iter().collect();
-    let entry = context.entry(
-        now,
-        rollout.change,
-        (Kind::Action, &fact),
-        "sleepwell",
-        causes,
-    );
-    store::journal::append(tx, &entry)
 }
 
 /// Tells a silence once; the host may have come back since it was read.

@@ -1,6 +1,6 @@
 //! Delivery at work: rollouts move on, hosts are missed and welcomed back.
 
-mod desired;
+mod ask;
 mod facts;
 mod hosts;
 mod rollouts;

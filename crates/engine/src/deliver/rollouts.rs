@@ -5,11 +5,11 @@ use std::time::Duration;
 use deliver::rollout::{JudgeFacts, Plan, change_state, plan};
 use model::deliver::{Order, Rollout};
 use model::judge::Verdict;
-use model::{ChangeId, EntryId, Fact, Kind, Timestamp};
+use model::{ChangeId, EntryId, Fact, Timestamp};
 use runtime::{Loop, Turn};
 use store::{Error, Tx};
 
-use super::desired::{desired, wanted_release};
+use super::ask::ask;
 use super::host_facts;
 use crate::Context;
 use crate::attempts::Attempts;
@@ -99,7 +99,7 @@ fn step(
     if plan.order_done {
         plan.next.order = None;
     }
-    let asked = ask(tx, context, &mut plan, order.as_ref(), now)?;
+    let asked = ask_hosts(tx, context, &plan, order.as_ref(), now)?;
     record(
         tx,
         context,
@@ -119,43 +119,20 @@ fn step(
     Ok(step)
 }
 
-/// Writes what hosts are asked for and an entry for each.
-fn ask(
+/// Asks the hosts of the plan; an order is the cause, else what happened last.
+fn ask_hosts(
     tx: &mut Tx<'_>,
     context: &Context,
-    plan: &mut Plan,
+    plan: &Plan,
     order: Option<&Order>,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let rollout = &plan.next;
-    for ask in &plan.ask {
-        let release = wanted_release(tx, rollout, ask)?;
-        let desired = desired(rollout, ask, &release);
-        let version = release.version.clone();
-        let generation = store::fleet::ask(tx, ask.host, desired)?;
-        let Some(host) = rollout.hosts().find(|host| host.id == ask.host) else {
-            continue;
-        };
-        let fact = Fact::HostAsked {
-            host: host.name.clone(),
-            service: rollout.service.clone(),
-            version,
-            generation,
-            priority: ask.priority,
-        };
-        let causes = order
-            .map(|order| order.entry)
-            .or(rollout.last_entry)
-            .into_iter()
-            .collect();
-        let entry = context.entry(
-            now,
-            rollout.change,
-            (Kind::Action, &fact),
-            "sleepwell",
-            causes,
-        );
-        store::journal::append(tx, &entry)?;
+    let cause = order.map(|order| order.entry).or(rollout.last_entry);
+    for one in &plan.ask {
+        if let Some(host) = rollout.hosts().find(|host| host.id == one.host) {
+            ask(tx, context, rollout, (one, &host.name), cause, now)?;
+        }
     }
     Ok(!plan.ask.is_empty())
 }

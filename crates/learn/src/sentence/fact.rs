@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::deliver::{Command, HeldReason, Priority, Proof};
+use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, Fact, RingName, Timestamp};
 
@@ -121,10 +121,12 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             version,
             generation,
             priority,
+            state,
         } => {
-            let to = match priority {
-                Priority::Rollout => "run",
-                Priority::Rollback => "go back to",
+            let to = match (state, priority) {
+                (DesiredState::Stopped, _) => "stop",
+                (DesiredState::Running, Priority::Rollout) => "run",
+                (DesiredState::Running, Priority::Rollback) => "go back to",
             };
             format!("{host} was asked to {to} {service} {version} (generation {generation}).")
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use learn::sentence::of;
-use model::deliver::{Command, HeldReason, Priority, Proof};
+use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
 use model::{ActionId, Entry, Fact, Kind, PageId, Role, Timestamp, VerdictId};
 use serde_json::json;
 
@@ -29,12 +29,13 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
         ring: ring(),
         how: how.to_owned(),
     };
-    let asked = |priority| Fact::HostAsked {
+    let asked = |priority, state| Fact::HostAsked {
         host: name(1),
         service: shop(),
         version: "1.1".parse().unwrap(),
         generation: 3,
         priority,
+        state,
     };
     vec![
         (
@@ -142,12 +143,16 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "web-1 refused an order that is older than what it has recorded (generation 4, it knows 7).",
         ),
         (
-            asked(Priority::Rollout),
+            asked(Priority::Rollout, DesiredState::Running),
             "web-1 was asked to run shop 1.1 (generation 3).",
         ),
         (
-            asked(Priority::Rollback),
+            asked(Priority::Rollback, DesiredState::Running),
             "web-1 was asked to go back to shop 1.1 (generation 3).",
+        ),
+        (
+            asked(Priority::Rollback, DesiredState::Stopped),
+            "web-1 was asked to stop shop 1.1 (generation 3).",
         ),
         (
             Fact::ReleaseCreated {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use learn::why;
-use model::deliver::{Command, Priority, Proof, RolloutState};
+use model::deliver::{Command, DesiredState, Priority, Proof, RolloutState};
 use model::judge::{Reason, VerdictState};
 use model::{ActionId, Entry, Fact, Kind, PageId, Subject};
 
@@ -21,6 +21,7 @@ fn asked(version: &str, generation: u64, priority: Priority) -> Fact {
         version: version.parse().unwrap(),
         generation,
         priority,
+        state: DesiredState::Running,
     }
 }
 

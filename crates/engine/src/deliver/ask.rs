@@ -1,19 +1,49 @@
-//! What is written for a host: from an ask of the planner to the whole wish.
+//! Asks a host: from an ask of the planner to the whole wish and the entry that tells it.
 
 use deliver::rollout::{Ask, Wanted};
 use model::deliver::desired::DesiredRelease;
 use model::deliver::{Desired, DesiredState, Release, Rollout};
+use model::{EntryId, Fact, HostName, Kind, Timestamp};
 use store::{Error, Tx};
+
+use crate::Context;
 
 /// Releases a host keeps beside the running one and the last good one.
 const KEEP: u32 = 3;
 
-/// Reads the release an ask is about.
-pub(super) fn wanted_release(
+/// Writes what a host is asked for, and the entry about it.
+pub(super) fn ask(
     tx: &mut Tx<'_>,
+    context: &Context,
     rollout: &Rollout,
-    ask: &Ask,
-) -> Result<Release, Error> {
+    (ask, host): (&Ask, &HostName),
+    cause: Option<EntryId>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let desired = desired(rollout, ask, &wanted_release(tx, rollout, ask)?);
+    let (version, state) = (desired.release.version.clone(), desired.state);
+    let generation = store::fleet::ask(tx, ask.host, desired)?;
+    let fact = Fact::HostAsked {
+        host: host.clone(),
+        service: rollout.service.clone(),
+        version,
+        generation,
+        priority: ask.priority,
+        state,
+    };
+    let causes = cause.into_iter().collect();
+    let entry = context.entry(
+        now,
+        rollout.change,
+        (Kind::Action, &fact),
+        "sleepwell",
+        causes,
+    );
+    store::journal::append(tx, &entry)
+}
+
+/// Reads the release an ask is about.
+fn wanted_release(tx: &mut Tx<'_>, rollout: &Rollout, ask: &Ask) -> Result<Release, Error> {
     let number = match &ask.what {
         Wanted::Release(release) => release.number,
         Wanted::Stopped => rollout.release.number,
@@ -25,7 +55,7 @@ pub(super) fn wanted_release(
 }
 
 /// Makes the wish a host gets; its generation is given by the store.
-pub(super) fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
+fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
     let definition = &release.definition;
     Desired {
         service: rollout.service.clone(),
