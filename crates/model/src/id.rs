@@ -13,9 +13,26 @@ use crate::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-fn ulid(at: Timestamp, random: u128) -> u128 {
-    let millis = u128::try_from(at.as_millis()).unwrap_or(0) & ((1 << 48) - 1);
-    millis << 80 | random & ((1 << 80) - 1)
+/// Is an id without its noun: what the ids of all nouns are counted up in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ulid(u128);
+
+impl Ulid {
+    /// Makes one from the time, to the millisecond, and 80 random bits (the low ones of `random`).
+    pub fn new(at: Timestamp, random: u128) -> Self {
+        let millis = u128::try_from(at.as_millis()).unwrap_or(0) & ((1 << 48) - 1);
+        Self(millis << 80 | random & ((1 << 80) - 1))
+    }
+
+    /// Returns a later one: of the same millisecond, or of the next when that has no room left.
+    pub fn plus(self, step: u128) -> Self {
+        Self(self.0.saturating_add(step))
+    }
+
+    /// Returns the millisecond it was made in.
+    pub fn at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0 >> 80).unwrap_or(i64::MAX))
+    }
 }
 
 fn encode(value: u128) -> String {
@@ -44,7 +61,17 @@ macro_rules! typed_ids {
         impl $name {
             /// Makes an id from the time and 80 random bits (the low ones of `random`).
             pub fn new(at: Timestamp, random: u128) -> Self {
-                Self(ulid(at, random))
+                Ulid::new(at, random).into()
+            }
+
+            pub fn ulid(self) -> Ulid {
+                Ulid(self.0)
+            }
+        }
+
+        impl From<Ulid> for $name {
+            fn from(ulid: Ulid) -> Self {
+                Self(ulid.0)
             }
         }
 

@@ -36,8 +36,18 @@ impl Clock {
     /// Moves a manual clock; a system clock moves by itself.
     pub fn advance(&self, by: Duration) {
         if let Clock::Manual(micros) = self {
-            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-            micros.fetch_add(by, Ordering::SeqCst);
+            micros.fetch_add(whole_micros(by), Ordering::SeqCst);
         }
     }
+
+    /// Moves a manual clock back, as a person or a time server does to one that ran ahead.
+    pub fn set_back(&self, by: Duration) {
+        if let Clock::Manual(micros) = self {
+            micros.fetch_sub(whole_micros(by), Ordering::SeqCst);
+        }
+    }
+}
+
+fn whole_micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }

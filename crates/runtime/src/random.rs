@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{ActionId, EntryId, HostId, PageId, Timestamp, TokenId, VerdictId};
+use model::{ActionId, EntryId, HostId, PageId, Timestamp, TokenId, Ulid, VerdictId};
 
 /// Draws random bits, from the system or from a seed.
 #[derive(Clone, Debug)]
@@ -62,33 +62,47 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Makes ids that rise strictly within one process, so that a cause always sorts before its effect.
+/// Makes ids that rise strictly over the life of one store, so that a cause sorts before its effect and
+/// the newest of a noun is the one with the greatest id.
+///
+/// The clock gives an id its time, and it may be set back between two servers. So a server goes on after
+/// the greatest id in its store ([`Ids::after`]); until the clock has caught up, ids carry the
+/// millisecond of that one and count up within it. An id orders; when something was is said by its `at`.
 #[derive(Clone, Debug)]
 pub struct Ids {
     random: Random,
-    last: Arc<Mutex<(i64, u128)>>,
+    last: Arc<Mutex<Ulid>>,
 }
 
+/// Fresh bits leave the uppermost of the 80 free: room to count up.
+const FRESH_BITS: u32 = 79;
+/// A step within one millisecond has this many random bits, so that the next id cannot be guessed.
+const STEP_BITS: u32 = 32;
+
 impl Ids {
+    /// Makes the ids of a store that has none yet.
     pub fn new(random: Random) -> Self {
+        Self::after(random, None)
+    }
+
+    /// Goes on after the greatest id of a store, whatever the clock says.
+    pub fn after(random: Random, greatest: Option<Ulid>) -> Self {
         Self {
             random,
-            last: Arc::new(Mutex::new((i64::MIN, 0))),
+            last: Arc::new(Mutex::new(greatest.unwrap_or_default())),
         }
     }
 
-    /// Returns the millisecond and the 80 bits of the next id: fresh bits in a new millisecond, else
-    /// the last ones and a random step, as the ULID specification has it.
-    fn next(&self, now: Timestamp) -> (Timestamp, u128) {
+    /// Returns the next id: with fresh bits in a new millisecond, else the last one and a random step, as
+    /// the ULID specification has it.
+    fn next(&self, now: Timestamp) -> Ulid {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let millis = now.as_millis().max(last.0);
-        let bits = if millis > last.0 {
-            self.random.u128() >> 49 // 79 bits: room to count up
+        *last = if now.as_millis() > last.at().as_millis() {
+            Ulid::new(now, self.random.u128() >> (128 - FRESH_BITS))
         } else {
-            last.1 + 1 + (self.random.u128() >> 96)
+            last.plus(1 + (self.random.u128() >> (128 - STEP_BITS)))
         };
-        *last = (millis, bits);
-        (Timestamp::from_millis(millis), bits)
+        *last
     }
 }
 
@@ -96,8 +110,7 @@ macro_rules! makers {
     ($($name:ident: $id:ident),*) => {
         impl Ids {$(
             pub fn $name(&self, now: Timestamp) -> $id {
-                let (at, bits) = self.next(now);
-                $id::new(at, bits)
+                self.next(now).into()
             }
         )*}
     };
@@ -118,6 +131,19 @@ mod tests {
             assert!(next > last);
             last = next;
         }
+    }
+
+    #[test]
+    fn ids_go_on_after_the_greatest_of_the_server_before() {
+        let before = EntryId::new(Timestamp::from_millis(5_000), u128::MAX);
+        let ids = Ids::after(Random::seeded(7), Some(before.ulid()));
+        let mut last = before;
+        for millis in [1_000, 1_000, 4_999, 5_000, 5_001, 6_000] {
+            let next = ids.entry(Timestamp::from_millis(millis));
+            assert!(next > last, "{next} at {millis} comes before {last}");
+            last = next;
+        }
+        assert_eq!(last.ulid().at(), Timestamp::from_millis(6_000));
     }
 
     #[test]

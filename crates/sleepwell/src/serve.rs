@@ -92,7 +92,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     let store = Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
         .with_context(|| format!("cannot open the database in {}", data.folder().display()))?;
     let (clock, random) = (Clock::System, Random::System);
-    let ids = Ids::new(random.clone());
+    let ids = Ids::after(random.clone(), store.read(store::id::greatest).await?);
     let now = clock.now();
     let owner: Arc<str> = ids.token(now).to_string().into();
     let epoch = take_over(&store, Arc::clone(&owner), now).await?;

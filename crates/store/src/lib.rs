@@ -16,6 +16,7 @@ mod error;
 pub mod event;
 pub mod fleet;
 pub mod host;
+pub mod id;
 pub mod journal;
 pub mod judgement;
 pub mod lease;

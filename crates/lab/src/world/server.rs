@@ -140,7 +140,8 @@ impl Server {
         inbox: &Inbox,
         folder: &Path,
     ) -> Result<Self> {
-        let ids = Ids::new(random.clone());
+        let greatest = store.read(store::id::greatest).await?;
+        let ids = Ids::after(random.clone(), greatest);
         let now = clock.now();
         let owner: Arc<str> = ids.token(now).to_string().into();
         let epoch = take_over(&store, Arc::clone(&owner), now).await?;

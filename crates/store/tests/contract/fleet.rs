@@ -9,7 +9,7 @@ use store::{Error, Store, fleet, host};
 
 use super::at;
 
-fn example(n: u128, name: &str) -> Host {
+pub(crate) fn example(n: u128, name: &str) -> Host {
     Host {
         id: HostId::new(at(0), n),
         name: name.parse().unwrap(),

@@ -1,6 +1,7 @@
 //! What every driver must do, as generic functions over an open [`store::Store`].
 
 pub(crate) mod fleet;
+pub(crate) mod id;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod outbox;
@@ -22,6 +23,7 @@ macro_rules! suite {
             journal::a_young_entry_waits_for_the_next_seal,
             journal::an_unsealed_tail_is_counted,
             journal::numbers_of_any_length_keep_their_hash,
+            id::the_greatest_id_is_found_whatever_it_names,
             lease::only_one_owner_at_a_time,
             lease::a_lapsed_lease_gets_a_greater_fence,
             lease::a_stale_fence_is_refused,

@@ -9,7 +9,7 @@ use super::at;
 
 const LEASE: Duration = Duration::from_secs(30);
 
-fn row(n: u128) -> OutboxRow {
+pub(crate) fn row(n: u128) -> OutboxRow {
     let message = Message {
         urgency: Urgency::Low,
         title: "a title".into(),

@@ -106,9 +106,9 @@ pub(crate) async fn an_action_is_taken_once(store: Store) {
     assert_eq!(keys.len(), 1);
 }
 
-pub(crate) async fn a_verdict_is_handled_once(store: Store) {
-    let verdict = Verdict {
-        id: VerdictId::new(at(1), 1),
+pub(crate) fn verdict(id: VerdictId) -> Verdict {
+    Verdict {
+        id,
         change: ChangeId(1),
         ring: 0,
         state: VerdictState::Fail,
@@ -129,7 +129,11 @@ pub(crate) async fn a_verdict_is_handled_once(store: Store) {
             judge_version: "1".into(),
             inputs_digest: Digest::of(b""),
         },
-    };
+    }
+}
+
+pub(crate) async fn a_verdict_is_handled_once(store: Store) {
+    let verdict = verdict(VerdictId::new(at(1), 1));
     let (id, stored) = (verdict.id, verdict.clone());
     let entry = EntryId::new(at(1), 1);
     store

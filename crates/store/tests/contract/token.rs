@@ -4,16 +4,20 @@ use store::{Store, token};
 
 use super::at;
 
-pub(crate) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Store) {
-    let view = TokenView {
-        id: TokenId::new(at(0), 1),
+pub(crate) fn view(n: u128) -> TokenView {
+    TokenView {
+        id: TokenId::new(at(0), n),
         name: "ci".into(),
         role: Role::Operator,
         host: None,
         created_at: at(0),
         expires_at: Some(at(60)),
         revoked_at: None,
-    };
+    }
+}
+
+pub(crate) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Store) {
+    let view = view(1);
     let (stored, hash) = (view.clone(), Digest::of(b"secret"));
     store
         .write(move |tx| token::insert(tx, &stored, hash))
