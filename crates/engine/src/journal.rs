@@ -9,8 +9,6 @@ use crate::Context;
 
 /// Entries sealed in one transaction.
 const BATCH: usize = 2_000;
-/// How old an entry is before it is sealed, so that one written by a slower clock is not passed.
-const SETTLE: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub struct Sealer(Context);
@@ -36,7 +34,7 @@ impl Loop for Sealer {
         };
         let seal = move |tx: &mut store::Tx<'_>| {
             mandate.check(tx)?;
-            store::journal::seal(tx, now - SETTLE, BATCH)
+            store::journal::seal(tx, BATCH)
         };
         let sealed = self.0.store.write(seal).await?;
         Ok(if sealed == BATCH {

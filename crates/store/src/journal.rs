@@ -1,7 +1,7 @@
 //! The journal: append, seal, read, check.
 
 use model::journal::{CHAIN_START, chain, hash_fields};
-use model::{Digest, Entry, EntryId, Subject, Timestamp};
+use model::{Digest, Entry, EntryId, Subject};
 
 use crate::value::json;
 use crate::{Each, Error, Row, Tx};
@@ -9,11 +9,14 @@ use crate::{Each, Error, Row, Tx};
 const TABLE: &str = "journal_entry";
 const COLUMNS: &str = "id, at_us, subject, kind, actor, causes, body";
 
-/// Writes an entry with its hash, in the transaction of the flip it describes.
+/// Writes an entry with its hash and its place in the order of commits, in the transaction of the flip it
+/// describes.
 pub fn append(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
+    // There is one writer, so that numbers given inside transactions rise in the order of their commits.
+    let written = tx.count_up(TABLE)?;
     tx.execute(
-        "INSERT INTO journal_entry (id, at_us, subject, kind, actor, causes, body, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO journal_entry (id, at_us, subject, kind, actor, causes, body, hash, written)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             entry.id.into(),
             entry.at.into(),
@@ -23,22 +26,23 @@ pub fn append(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
             json(&entry.causes),
             entry.body.to_string().into(),
             entry.hash().into(),
+            written.into(),
         ],
     )?;
     Ok(())
 }
 
-/// Gives up to `limit` unsealed entries their consecutive number and chain hash, in the order of their
-/// ids, and returns how many. Only the holder of the sealer's lease may call it.
+/// Gives up to `limit` unsealed entries their consecutive number and chain hash, in the order in which
+/// they were committed, and returns how many. Only the holder of the sealer's lease may call it.
 ///
-/// An entry younger than `settled_before` is left for the next time, so that a writer whose clock is a
-/// little behind does not find its entry in front of sealed ones.
-pub fn seal(tx: &mut Tx<'_>, settled_before: Timestamp, limit: usize) -> Result<usize, Error> {
+/// No clock is asked: what is committed later comes later, whatever time it bears, so that a clock set
+/// back leaves no entry unsealed and puts none in front of those it follows from.
+pub fn seal(tx: &mut Tx<'_>, limit: usize) -> Result<usize, Error> {
     let (mut seq, mut previous) = sealed_head(tx)?;
     let unsealed = tx.query(
         TABLE,
-        "SELECT id, hash FROM journal_entry WHERE seq IS NULL AND at_us <= $1 ORDER BY id LIMIT $2",
-        &[settled_before.into(), (limit as u64).into()],
+        "SELECT id, hash FROM journal_entry WHERE seq IS NULL ORDER BY written, id LIMIT $1",
+        &[(limit as u64).into()],
     )?;
     for row in &unsealed {
         seq += 1;

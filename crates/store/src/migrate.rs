@@ -4,7 +4,10 @@ use rusqlite::Connection;
 
 use crate::Error;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_thread.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_thread.sql"),
+    include_str!("migrations/0002_commit_order.sql"),
+];
 
 /// Brings the database to the newest schema, each step in a transaction of its own.
 pub(crate) fn run(connection: &mut Connection) -> Result<(), Error> {

@@ -54,6 +54,45 @@ async fn a_removed_entry_is_found() {
     );
 }
 
+/// A store of the first schema keeps what it holds: its unsealed entries are sealed first.
+#[tokio::test]
+async fn entries_of_a_database_of_the_first_schema_are_sealed_before_later_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sleepwell.db");
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(include_str!("../src/migrations/0001_thread.sql"))
+        .unwrap();
+    file.execute_batch(
+        "CREATE TABLE schema_version (version BIGINT NOT NULL);
+         INSERT INTO schema_version (version) VALUES (1);",
+    )
+    .unwrap();
+    for n in [8, 7] {
+        let entry = contract::journal::entry(n);
+        let params = [
+            entry.id.to_string(),
+            entry.at.as_micros().to_string(),
+            entry.body.to_string(),
+            entry.hash().to_string(),
+        ];
+        let sql = "INSERT INTO journal_entry (id, at_us, subject, kind, actor, causes, body, hash)
+                   VALUES (?1, ?2, 'server', 'Action', 'test', '[]', ?3, ?4)";
+        file.execute(sql, params).unwrap();
+    }
+    let store = Store::open_sqlite(&path, Durability::Full).unwrap();
+    contract::journal::append_some(&store, 1).await;
+    contract::journal::seal_all(&store).await;
+    let read = |tx: &mut store::Tx<'_>| store::journal::since(tx, 0, 10);
+    let sealed = store.read(read).await.unwrap();
+    let order: Vec<_> = sealed.iter().map(|(_, entry)| entry.at).collect();
+    assert_eq!(order, [7, 8, 0].map(contract::at));
+    let check = store.read(store::journal::check).await.unwrap();
+    assert!(
+        matches!(check, store::journal::Check::Whole { sealed: 3, .. }),
+        "{check:?}"
+    );
+}
+
 #[test]
 fn a_database_of_a_newer_program_is_refused() {
     let (folder, store) = open();

@@ -11,6 +11,8 @@ use model::deliver::Proof;
 use model::observe::ChangeState;
 use model::{HostName, ServiceName, Version};
 
+use store::journal::Check;
+
 use super::change_of;
 use crate::script::Then;
 use crate::world::World;
@@ -91,6 +93,11 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             None => Err("no message came".into()),
         },
         Then::NoRepeat => no_repeat(world),
+        Then::JournalWhole => {
+            let found = world.check_journal().await?;
+            let is_whole = matches!(found, Check::Whole { unsealed: 0, .. });
+            check(is_whole, format!("it is {found:?}"))
+        }
         Then::WhyNames(text) => {
             let change = change_of(world, None).await?;
             let why = world.why(change).await?;

@@ -130,6 +130,7 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             world.host(name)?.trouble_mut().runs_something_else = *drifts;
         }
         When::Restart => world.restart(open).await?,
+        When::ClocksBack(by) => world.set_clocks_back(*by),
         When::MailDown(down) => world.inbox().set_unreachable(*down),
         When::JudgeStill(still) => world.still_judge(*still),
         When::Pass(span) => world.pass(*span).await?,

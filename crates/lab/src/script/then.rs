@@ -38,6 +38,8 @@ pub enum Then {
     MessageSays(String),
     NoRepeat,
     WhyNames(String),
+    /// Every entry is sealed, and the chain of hashes holds.
+    JournalWhole,
 }
 
 pub(super) const TABLE: &[Sentence<Then>] = &[
@@ -152,6 +154,10 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "why names {text}",
         make: |f| Ok(Then::WhyNames(f.get(0).to_owned())),
+    },
+    Sentence {
+        pattern: "the journal is sealed and whole",
+        make: |_| Ok(Then::JournalWhole),
     },
 ];
 

@@ -20,6 +20,8 @@ pub enum When {
     Reverts(HostName),
     Drifts(HostName, bool),
     Restart,
+    /// The clocks of all machines are set back.
+    ClocksBack(Duration),
     MailDown(bool),
     JudgeStill(bool),
     Pass(Duration),
@@ -80,6 +82,10 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "the server restarts",
         make: |_| Ok(When::Restart),
+    },
+    Sentence {
+        pattern: "all clocks are set back by {duration}",
+        make: |f| Ok(When::ClocksBack(duration(f.get(0))?)),
     },
     Sentence {
         pattern: "the mail server is down",

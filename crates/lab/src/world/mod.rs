@@ -21,6 +21,7 @@ use model::{ChangeId, Digest, HostName, Labels, Role, Timestamp, Version};
 use runtime::{Clock, Random};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::journal::Check;
 use store::{Durability, Store};
 use tempfile::TempDir;
 
@@ -77,7 +78,10 @@ impl Pace {
 
 /// Is everything there is; it stands still until [`World::pass`] is called.
 pub struct World {
+    /// The world's own time, which only goes on.
     clock: Clock,
+    /// What the clocks of its machines show: the same, unless they were set.
+    wall: Clock,
     random: Random,
     // Dropped after the server, which keeps its store there.
     server: Server,
@@ -96,14 +100,15 @@ impl World {
     /// When the store or a folder cannot be made.
     pub async fn new(seed: u64, open: &OpenStore) -> Result<Self> {
         let folder = tempfile::tempdir().context("the world needs a temporary folder")?;
-        let clock = Clock::manual(BEGIN);
+        let (clock, wall) = (Clock::manual(BEGIN), Clock::manual(BEGIN));
         let random = Random::seeded(seed);
         let inbox = Inbox::default();
         let store = open(folder.path())?;
-        let server = Server::start(store, &clock, &random, &inbox, folder.path()).await?;
+        let server = Server::start(store, &wall, &random, &inbox, folder.path()).await?;
         let admin = server.first_admin(&random, BEGIN).await?;
         Ok(Self {
             clock,
+            wall,
             random,
             server,
             folder,
@@ -266,7 +271,7 @@ impl World {
         let store = open(self.folder.path())?;
         self.server = Server::start(
             store,
-            &self.clock,
+            &self.wall,
             &self.random,
             &self.inbox,
             self.folder.path(),
@@ -274,6 +279,20 @@ impl World {
         .await?;
         self.fleet.reconnect();
         Ok(())
+    }
+
+    /// Sets the clocks of all machines back. Durations pass as before: agents and processes do not look
+    /// at the time of day for them.
+    pub fn set_clocks_back(&self, by: Duration) {
+        self.wall.set_back(by);
+    }
+
+    /// Walks the chain of the journal.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn check_journal(&self) -> Result<Check> {
+        self.server.check_journal().await
     }
 
     /// Lets time pass: tick by tick, or over a long quiet time in jumps.
@@ -303,10 +322,11 @@ impl World {
 
     async fn tick(&mut self, by: Duration) -> Result<()> {
         self.clock.advance(by);
+        self.wall.advance(by);
         let now = self.now();
         self.fleet.live(now);
         self.hosts_speak(now).await?;
-        self.server.turn(now).await
+        self.server.turn(self.wall.now()).await
     }
 
     /// Lets every host that can be heard send its samples, say what it runs, and fetch what it needs.
@@ -326,7 +346,7 @@ impl World {
                 }
                 self.fleet.host_mut(index).fetched();
             }
-            if let Some(samples) = self.fleet.host_mut(index).samples(now) {
+            if let Some(samples) = self.fleet.host_mut(index).samples(self.wall.now()) {
                 let body = wire::remote_write::encode(&samples);
                 let request = Request::post("/agent/v1/samples", &token, body);
                 self.call(request).await.map_err(told)?;

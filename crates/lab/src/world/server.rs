@@ -18,6 +18,7 @@ use model::api::token::TokenView;
 use model::{Role, Timestamp};
 use runtime::{Clock, Ids, Listener, Loop, Random, Turn, Wake, Wakes};
 use store::Store;
+use store::journal::Check;
 use tower::ServiceExt;
 use web::{App, Blobs};
 
@@ -194,6 +195,10 @@ impl Server {
             .write(move |tx| store::token::insert(tx, &token, hash))
             .await?;
         Ok(secret)
+    }
+
+    pub(super) async fn check_journal(&self) -> Result<Check> {
+        Ok(self.context.store.read(store::journal::check).await?)
     }
 
     /// Tells whether a host was asked for something since this was called last: those who hold a call
