@@ -90,6 +90,9 @@ impl Identity {
 /// Enrols this host with a join token and keeps the identity under `base`. Joining the same server
 /// again does nothing and says so.
 ///
+/// A join that got no answer may be repeated with the same token: the server gives this machine another
+/// identity in place of the one that was lost.
+///
 /// # Errors
 /// The server's refusal, or a `base` that belongs to another server.
 pub fn join(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {

@@ -31,6 +31,10 @@ pub enum Fact {
     HostEnrolled {
         host: HostName,
     },
+    /// The answer to its enrolment was lost, and it asked once more.
+    HostEnrolledAgain {
+        host: HostName,
+    },
     HostSilent {
         host: HostName,
         since: Timestamp,

@@ -234,6 +234,7 @@ async fn ensure_admin_token(
         host: None,
         created_at: now,
         expires_at: None,
+        used_at: None,
         revoked_at: None,
     };
     let fact = Fact::TokenCreated {

@@ -1,18 +1,18 @@
 //! Tokens, stored as the hash of their secret.
 
 use model::api::token::TokenView;
-use model::{Digest, Timestamp, TokenId};
+use model::{Digest, HostId, Timestamp, TokenId};
 
 use crate::{Error, Row, Tx};
 
 const TABLE: &str = "token";
-const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us";
+const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us, used_us";
 
 /// Stores a new token; `hash` is the digest of its secret, which nobody keeps.
 pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO token (id, hash, name, role, host, created_us, expires_us, revoked_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO token (id, hash, name, role, host, created_us, expires_us, revoked_us, used_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             token.id.into(),
             hash.into(),
@@ -22,6 +22,7 @@ pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Er
             token.created_at.into(),
             token.expires_at.into(),
             token.revoked_at.into(),
+            token.used_at.into(),
         ],
     )?;
     Ok(())
@@ -34,6 +35,24 @@ pub fn by_hash(tx: &mut Tx<'_>, hash: Digest) -> Result<Option<TokenView>, Error
         .as_ref()
         .map(read)
         .transpose()
+}
+
+/// Marks a join token as used; false when it was used before, is revoked or is not there.
+pub fn mark_used(tx: &mut Tx<'_>, id: TokenId, now: Timestamp) -> Result<bool, Error> {
+    let touched = tx.execute(
+        "UPDATE token SET used_us = $2 WHERE id = $1 AND used_us IS NULL AND revoked_us IS NULL",
+        &[id.into(), now.into()],
+    )?;
+    Ok(touched == 1)
+}
+
+/// Revokes every token with which a host says who it is.
+pub fn revoke_of_host(tx: &mut Tx<'_>, host: HostId, now: Timestamp) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE token SET revoked_us = $2 WHERE host = $1 AND revoked_us IS NULL",
+        &[host.into(), now.into()],
+    )?;
+    Ok(())
 }
 
 /// Marks a token as revoked; false when there is none or it already was.
@@ -60,5 +79,6 @@ fn read(row: &Row) -> Result<TokenView, Error> {
         created_at: row.time(4)?,
         expires_at: row.maybe(5, Row::time)?,
         revoked_at: row.maybe(6, Row::time)?,
+        used_at: row.maybe(7, Row::time)?,
     })
 }

@@ -46,6 +46,7 @@ pub(crate) fn host(n: usize) -> Host {
         agent_version: String::new(),
         expected_since: t0(),
         retired_at: None,
+        let_in_by: None,
         last_seen: t0(),
         silent_noted: false,
     }

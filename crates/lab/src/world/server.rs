@@ -187,6 +187,7 @@ impl Server {
             host: None,
             created_at: now,
             expires_at: None,
+            used_at: None,
             revoked_at: None,
         };
         let hash = web::hash_token(&secret);

@@ -61,6 +61,9 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             format!("Token `{}` was created as {role}; {end}.", line(name))
         }
         Fact::TokenRevoked { name } => format!("Token `{}` was revoked.", line(name)),
+        Fact::HostEnrolledAgain { host } => format!(
+            "{host} was enrolled again, since it had never reported; the identity it was given first is void."
+        ),
         Fact::HostEnrolled { host } => {
             format!("{host} was enrolled and is expected to report from now on.")
         }

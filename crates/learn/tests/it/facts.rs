@@ -71,6 +71,10 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "web-1 was enrolled and is expected to report from now on.",
         ),
         (
+            Fact::HostEnrolledAgain { host: name(1) },
+            "web-1 was enrolled again, since it had never reported; the identity it was given first is void.",
+        ),
+        (
             Fact::HostSilent {
                 host: name(8),
                 since: START - Duration::from_secs(113),
@@ -397,9 +401,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::MessageQueued { .. } => 26,
         Fact::MessageAccepted { .. } => 27,
         Fact::MessageFailed { .. } => 28,
+        Fact::HostEnrolledAgain { .. } => 29,
     }
 }
-const VARIANTS: usize = 29;
+const VARIANTS: usize = 30;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -19,6 +19,8 @@ pub struct TokenView {
     pub host: Option<HostId>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// When a join token let its host in.
+    pub used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
 }
 

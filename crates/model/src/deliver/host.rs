@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostId, HostName, Labels, Timestamp, limit};
+use crate::{HostId, HostName, Labels, Timestamp, TokenId, limit};
 
 /// Is an enrolled host. It stays expected until somebody retires it, whether it reports or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,10 @@ pub struct Host {
     pub agent_version: String,
     pub expected_since: Timestamp,
     pub retired_at: Option<Timestamp>,
+    /// The join token that let it in, until it reports for the first time: so long it may not have heard
+    /// who it is, and may ask again with that token.
+    #[serde(default)]
+    pub let_in_by: Option<TokenId>,
     /// When it last reported; before its first report, when it was enrolled.
     pub last_seen: Timestamp,
     /// Set by the server when it noticed the silence, so that it is told once.

@@ -52,6 +52,7 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::TokenCreated { .. }
         | Fact::TokenRevoked { .. }
         | Fact::HostEnrolled { .. }
+        | Fact::HostEnrolledAgain { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::MessageQueued { .. } => return None,

@@ -19,6 +19,7 @@ pub(crate) fn example(n: u128, name: &str) -> Host {
         agent_version: "1".into(),
         expected_since: at(0),
         retired_at: None,
+        let_in_by: None,
         last_seen: at(0),
         silent_noted: false,
     }

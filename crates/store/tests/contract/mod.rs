@@ -37,6 +37,8 @@ macro_rules! suite {
             fleet::a_host_name_is_taken_once,
             fleet::repeated_events_are_stored_once,
             token::a_token_is_found_by_its_hash_and_revoked_once,
+            token::a_join_token_is_used_once_unless_it_is_revoked,
+            token::the_tokens_of_one_host_are_revoked_together,
             token::a_version_is_not_used_twice,
         );
     };

@@ -1,5 +1,5 @@
 use model::api::token::TokenView;
-use model::{Digest, Role, TokenId};
+use model::{Digest, HostId, Role, TokenId};
 use store::{Store, token};
 
 use super::at;
@@ -12,6 +12,7 @@ pub(crate) fn view(n: u128) -> TokenView {
         host: None,
         created_at: at(0),
         expires_at: Some(at(60)),
+        used_at: None,
         revoked_at: None,
     }
 }
@@ -30,6 +31,48 @@ pub(crate) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Store) 
     assert!(revoke().await.unwrap());
     assert!(!revoke().await.unwrap());
     assert_eq!(find(hash).await.unwrap().unwrap().revoked_at, Some(at(5)));
+}
+
+pub(crate) async fn a_join_token_is_used_once_unless_it_is_revoked(store: Store) {
+    let (join, revoked) = (view(1), view(2));
+    let (id, other, hash) = (join.id, revoked.id, Digest::of(b"join"));
+    store
+        .write(move |tx| {
+            token::insert(tx, &join, hash)?;
+            token::insert(tx, &revoked, Digest::of(b"revoked"))?;
+            token::revoke(tx, other, at(1))
+        })
+        .await
+        .unwrap();
+    let mark = |id| store.write(move |tx| token::mark_used(tx, id, at(5)));
+    assert!(mark(id).await.unwrap());
+    assert!(!mark(id).await.unwrap());
+    assert!(!mark(other).await.unwrap());
+    let found = store.read(move |tx| token::by_hash(tx, hash)).await;
+    let used = found.unwrap().unwrap();
+    assert_eq!((used.used_at, used.revoked_at), (Some(at(5)), None));
+}
+
+pub(crate) async fn the_tokens_of_one_host_are_revoked_together(store: Store) {
+    let (mine, another) = (HostId::new(at(0), 1), HostId::new(at(0), 2));
+    let of = |n, host| TokenView {
+        role: Role::Agent,
+        host: Some(host),
+        ..view(n)
+    };
+    let tokens = [of(1, mine), of(2, mine), of(3, another), view(4)];
+    store
+        .write(move |tx| {
+            for (n, token) in (0u8..).zip(&tokens) {
+                token::insert(tx, token, Digest::of(&[n]))?;
+            }
+            token::revoke_of_host(tx, mine, at(5))
+        })
+        .await
+        .unwrap();
+    let all = store.read(token::list).await.unwrap();
+    let revoked: Vec<_> = all.iter().map(|token| token.revoked_at).collect();
+    assert_eq!(revoked, [Some(at(5)), Some(at(5)), None, None]);
 }
 
 pub(crate) async fn a_version_is_not_used_twice(store: Store) {

@@ -1,4 +1,5 @@
-//! `POST /agent/v1/enrol`: a host joins with a token that works once.
+//! `POST /agent/v1/enrol`: a host joins with a token that lets one host in, and may repeat the call until
+//! it has reported.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -6,7 +7,8 @@ use model::api::Problem;
 use model::api::agent::{Enrol, Enrolled};
 use model::api::token::TokenView;
 use model::deliver::Host;
-use model::{Entry, Fact, HostId, Kind, Role, Subject, Timestamp, TokenId, limit};
+use model::{Digest, Entry, Fact, HostId, Kind, Role, Subject, Timestamp, TokenId, limit};
+use runtime::Ids;
 
 use super::check_id;
 use crate::App;
@@ -14,38 +16,25 @@ use crate::access::{Caller, hash_token};
 use crate::api::Body;
 use crate::error::{Failure, Result};
 
+/// Says what helps whoever shows a token that let another host in.
+const USED: &str = "make a new one: sleepwell agent token; only the host it let in may join with it again, with the same name and labels, until it has reported";
+
 pub(crate) async fn enrol(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(request): Body<Enrol>,
 ) -> Result<Json<Enrolled>> {
     check(&request)?;
-    let now = app.clock.now();
-    let secret = app.random.secret("swa_");
-    let host = new_host(request, app.ids.host(now), now);
-    let token = agent_token(&host, app.ids.token(now), now);
-    let entry = Entry {
-        id: app.ids.entry(now),
-        at: now,
-        subject: Subject::Host(host.name.clone()),
-        kind: Kind::Change,
-        actor: format!("host {}", host.name),
-        causes: vec![],
-        body: Fact::HostEnrolled {
-            host: host.name.clone(),
-        }
-        .to_body(),
-    };
-    let (agent_id, hash) = (host.id, hash_token(&secret));
-    app.store
-        .write(move |tx| store_host(tx, &caller, &host, &token, hash, &entry))
+    let (now, ids) = (app.clock.now(), app.ids.clone());
+    let token = app.random.secret("swa_");
+    let hash = hash_token(&token);
+    let agent_id = app
+        .store
+        .write(move |tx| store_host(tx, caller.id, request, hash, (&ids, now)))
         .await?;
     app.wakes.journal.nudge();
     app.wakes.rollouts.nudge();
-    Ok(Json(Enrolled {
-        agent_id,
-        token: secret,
-    }))
+    Ok(Json(Enrolled { agent_id, token }))
 }
 
 fn check(request: &Enrol) -> Result<()> {
@@ -61,28 +50,93 @@ fn check(request: &Enrol) -> Result<()> {
     Ok(())
 }
 
+/// Lets a new host in, or the one this join token let in once more, and returns its id. Whoever shows
+/// the secret of `hash` from here on is this host.
 fn store_host(
     tx: &mut store::Tx<'_>,
-    caller: &Caller,
-    host: &Host,
-    token: &TokenView,
-    hash: model::Digest,
-    entry: &Entry,
-) -> std::result::Result<(), Failure> {
-    refuse_known(tx, host)?;
-    refuse_too_many(tx)?;
-    // The join token works once: a second use finds it revoked.
-    if !store::token::revoke(tx, caller.id, host.expected_since)? {
+    join: TokenId,
+    request: Enrol,
+    hash: Digest,
+    (ids, now): (&Ids, Timestamp),
+) -> std::result::Result<HostId, Failure> {
+    let (host, fact) = match asks_again(tx, join, &request)? {
+        None => {
+            let host = let_in_new(tx, join, new_host(request, ids.host(now), join, now))?;
+            let fact = Fact::HostEnrolled {
+                host: host.name.clone(),
+            };
+            (host, fact)
+        }
+        Some(host) => {
+            let host = let_in_again(tx, host, request, now)?;
+            let fact = Fact::HostEnrolledAgain {
+                host: host.name.clone(),
+            };
+            (host, fact)
+        }
+    };
+    store::token::insert(tx, &agent_token(&host, ids.token(now), now), hash)?;
+    let entry = Entry {
+        id: ids.entry(now),
+        at: now,
+        subject: Subject::Host(host.name.clone()),
+        kind: Kind::Change,
+        actor: format!("host {}", host.name),
+        causes: vec![],
+        body: fact.to_body(),
+    };
+    store::journal::append(tx, &entry)?;
+    Ok(host.id)
+}
+
+/// Returns the host that was let in by this very call when it came before and its answer was lost.
+///
+/// A machine may have been rebooted, or its agent replaced, in between; what else was said of the host
+/// is said again, since rollouts may count on it already.
+fn asks_again(
+    tx: &mut store::Tx<'_>,
+    join: TokenId,
+    request: &Enrol,
+) -> std::result::Result<Option<Host>, store::Error> {
+    let known = store::host::by_machine(tx, &request.machine_id)?;
+    Ok(known.filter(|host| {
+        host.let_in_by == Some(join)
+            && host.retired_at.is_none()
+            && (&host.name, &host.labels) == (&request.hostname, &request.labels)
+    }))
+}
+
+/// Gives the host another identity; whoever holds the first one is nobody from now on.
+fn let_in_again(
+    tx: &mut store::Tx<'_>,
+    mut host: Host,
+    request: Enrol,
+    now: Timestamp,
+) -> std::result::Result<Host, Failure> {
+    store::token::revoke_of_host(tx, host.id, now)?;
+    host.boot_id = request.boot_id;
+    host.agent_version = request.agent_version;
+    store::host::save(tx, &host)?;
+    Ok(host)
+}
+
+fn let_in_new(
+    tx: &mut store::Tx<'_>,
+    join: TokenId,
+    host: Host,
+) -> std::result::Result<Host, Failure> {
+    // What is refused below costs no token: nothing of it is kept.
+    if !store::token::mark_used(tx, join, host.expected_since)? {
         return Err(
             Problem::new(401, "used_token", "this join token was used before")
-                .hint("make a new one: sleepwell agent token")
+                .hint(USED)
                 .into(),
         );
     }
-    store::host::insert(tx, host)?;
-    store::token::insert(tx, token, hash)?;
-    store::journal::append(tx, entry)?;
-    Ok(())
+    refuse_known(tx, &host)?;
+    refuse_too_many(tx)?;
+    store::host::insert(tx, &host)?;
+    Ok(host)
 }
 
 fn refuse_known(tx: &mut store::Tx<'_>, host: &Host) -> std::result::Result<(), Failure> {
@@ -113,7 +167,7 @@ fn refuse_too_many(tx: &mut store::Tx<'_>) -> std::result::Result<(), Failure> {
         .into())
 }
 
-fn new_host(request: Enrol, id: HostId, now: Timestamp) -> Host {
+fn new_host(request: Enrol, id: HostId, join: TokenId, now: Timestamp) -> Host {
     Host {
         id,
         name: request.hostname,
@@ -123,6 +177,7 @@ fn new_host(request: Enrol, id: HostId, now: Timestamp) -> Host {
         agent_version: request.agent_version,
         expected_since: now,
         retired_at: None,
+        let_in_by: Some(join),
         last_seen: now,
         silent_noted: false,
     }
@@ -136,6 +191,7 @@ fn agent_token(host: &Host, id: TokenId, now: Timestamp) -> TokenView {
         host: Some(host.id),
         created_at: now,
         expires_at: None,
+        used_at: None,
         revoked_at: None,
     }
 }

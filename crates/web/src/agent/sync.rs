@@ -116,6 +116,7 @@ fn store_report(
     }
     host.last_seen = now;
     host.silent_noted = false;
+    host.let_in_by = None;
     host.boot_id = request.boot_id;
     host.agent_version = request.agent_version;
     store::host::save(tx, &host)?;

@@ -1,4 +1,4 @@
-//! Join tokens: `POST /api/v1/deliver/join-tokens`; each enrols one host, once, within the hour.
+//! Join tokens: `POST /api/v1/deliver/join-tokens`; each lets one host in, within the hour.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -75,6 +75,7 @@ pub(crate) async fn store_token(app: &App, new: NewToken, by: &str) -> Result<To
         host: None,
         created_at: now,
         expires_at: new.expires_at,
+        used_at: None,
         revoked_at: None,
     };
     let fact = Fact::TokenCreated {

@@ -1,6 +1,7 @@
-//! Hosts join with a token that works once.
+//! Hosts join with a token that lets one host in, once; a lost answer is given again.
 
 use axum::http::StatusCode;
+use model::api::agent::Enrolled;
 use model::deliver::Host;
 use model::{Fact, Role, limit};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ async fn a_join_token_enrols_one_host_once() {
         .expect(StatusCode::OK);
     join(&world, &token, &enrol("web-2", json!({})))
         .await
-        .problem(401, "revoked_token");
+        .problem(401, "used_token");
     assert!(matches!(
         facts_about(&world, "web-1").await.as_slice(),
         [Fact::HostEnrolled { .. }]
@@ -44,6 +45,130 @@ async fn of_two_hosts_with_one_join_token_at_once_one_is_enrolled() {
     assert_eq!(world.read(store::host::list).await.len(), 1);
 }
 
+/// Is a world in which `web-1` was let in by a join token and never heard the answer.
+async fn with_lost_answer() -> (World, String, Enrolled) {
+    let world = World::new();
+    let token = world.token(Role::Join).await;
+    let answer = join(&world, &token, &enrol("web-1", json!({ "role": "shop" }))).await;
+    let lost = answer.expect(StatusCode::OK).to();
+    (world, token, lost)
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again_and_the_first_one_is_void() {
+    let (world, token, lost) = with_lost_answer().await;
+    let mut again = enrol("web-1", json!({ "role": "shop" }));
+    again["boot_id"] = "another boot".into();
+    again["agent_version"] = "0.2".into();
+    let answer = join(&world, &token, &again).await;
+    let known: Enrolled = answer.expect(StatusCode::OK).to();
+    assert_eq!(known.agent_id, lost.agent_id);
+    assert_ne!(known.token, lost.token);
+    sync(&world, &lost.token, json!({}))
+        .await
+        .problem(401, "revoked_token");
+    sync(&world, &known.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+    assert_eq!(world.read(store::host::list).await.len(), 1);
+    assert!(matches!(
+        facts_about(&world, "web-1").await.as_slice(),
+        [Fact::HostEnrolled { .. }, Fact::HostEnrolledAgain { .. }]
+    ));
+}
+
+#[tokio::test]
+async fn a_host_that_has_reported_is_not_answered_again() {
+    let (world, token, agent) = with_lost_answer().await;
+    sync(&world, &agent.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+    join(&world, &token, &enrol("web-1", json!({ "role": "shop" })))
+        .await
+        .problem(401, "used_token");
+    sync(&world, &agent.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn nobody_else_is_answered_with_a_used_token() {
+    let (world, token, agent) = with_lost_answer().await;
+    let others = [
+        ("machine_id", json!("machine of web-2")),
+        ("hostname", json!("web-2")),
+        ("labels", json!({ "role": "db" })),
+    ];
+    for (field, value) in others {
+        let mut other = enrol("web-1", json!({ "role": "shop" }));
+        other[field] = value;
+        let problem = join(&world, &token, &other)
+            .await
+            .problem(401, "used_token");
+        assert!(problem.hint.unwrap().contains("sleepwell agent token"));
+    }
+    // Nor with a token of one's own.
+    let own = world.token(Role::Join).await;
+    join(&world, &own, &enrol("web-1", json!({ "role": "shop" })))
+        .await
+        .problem(409, "host_exists");
+    sync(&world, &agent.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn a_retired_host_is_not_answered_again() {
+    let (world, token, agent) = with_lost_answer().await;
+    let now = world.now();
+    world
+        .write(move |tx| {
+            let host = store::host::get(tx, agent.agent_id)?.unwrap();
+            let retired_at = Some(now);
+            store::host::save(tx, &Host { retired_at, ..host })
+        })
+        .await;
+    join(&world, &token, &enrol("web-1", json!({ "role": "shop" })))
+        .await
+        .problem(401, "used_token");
+}
+
+#[tokio::test]
+async fn a_used_token_that_was_revoked_answers_nobody() {
+    let (world, token, _) = with_lost_answer().await;
+    let hash = web::hash_token(&token);
+    let (now, found) = (
+        world.now(),
+        world.read(move |tx| store::token::by_hash(tx, hash)).await,
+    );
+    let id = found.unwrap().id;
+    assert!(
+        world
+            .write(move |tx| store::token::revoke(tx, id, now))
+            .await
+    );
+    join(&world, &token, &enrol("web-1", json!({ "role": "shop" })))
+        .await
+        .problem(401, "revoked_token");
+}
+
+#[tokio::test]
+async fn of_two_same_calls_at_once_one_identity_is_good() {
+    let world = World::new();
+    let token = world.token(Role::Join).await;
+    let body = enrol("web-1", json!({}));
+    let (a, b) = tokio::join!(join(&world, &token, &body), join(&world, &token, &body));
+    let mut statuses = Vec::new();
+    for answer in [a, b] {
+        let enrolled: Enrolled = answer.expect(StatusCode::OK).to();
+        let synced = sync(&world, &enrolled.token, json!({})).await;
+        statuses.push(synced.status.as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [304, 401]);
+    assert_eq!(world.read(store::host::list).await.len(), 1);
+}
+
 #[tokio::test]
 async fn a_join_token_is_worthless_after_an_hour() {
     let world = World::new();
@@ -60,6 +185,26 @@ async fn a_join_token_is_worthless_after_an_hour() {
     let answer = join(&world, token, &enrol("web-1", json!({}))).await;
     answer.problem(401, "expired_token");
     assert_eq!(world.read(store::host::list).await, []);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again_within_the_hour_of_the_token() {
+    let world = World::new();
+    let (end, body) = (
+        world.now() + limit::JOIN_TOKEN_TTL,
+        enrol("web-1", json!({})),
+    );
+    let token = world
+        .store_token("join", Role::Join, None, Some(end), None)
+        .await;
+    join(&world, &token, &body).await.expect(StatusCode::OK);
+    let last = limit::JOIN_TOKEN_TTL - std::time::Duration::from_millis(1);
+    world.app.clock.advance(last);
+    join(&world, &token, &body).await.expect(StatusCode::OK);
+    world.app.clock.advance(std::time::Duration::from_millis(1));
+    join(&world, &token, &body)
+        .await
+        .problem(401, "expired_token");
 }
 
 /// A cloned disk cannot pose as the host it was copied from, and a refusal costs no token.

@@ -89,6 +89,7 @@ impl World {
             host,
             created_at: self.now(),
             expires_at,
+            used_at: None,
             revoked_at,
         };
         let hash = web::hash_token(&secret);
