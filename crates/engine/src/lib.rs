@@ -13,6 +13,7 @@ mod deliver;
 mod journal;
 mod judge;
 mod senders;
+mod take_over;
 
 pub use act::{Notices, Outbox, Procedures};
 pub use context::{Addresses, Context, Mandates};
@@ -20,6 +21,7 @@ pub use deliver::{Hosts, Rollouts};
 pub use journal::Sealer;
 pub use judge::Verdicts;
 pub use senders::{Guard, Inbox, Mail, Senders, SmtpServer, Webhook};
+pub use take_over::{TakenOver, take_over};
 
 use runtime::Supervisor;
 

@@ -1,17 +1,14 @@
 //! The server: everything it is made of, wired top to bottom.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
 use metrics::Metrics;
-use model::api::token::TokenView;
-use model::{Entry, Fact, Kind, Role, Subject, Timestamp};
+use model::{Entry, Fact, Kind, Subject, Timestamp};
 use runtime::{Clock, Ids, Random, Secret, Shutdown, Supervisor, Trigger, Wakes};
-use store::lease::Fence;
 use store::{Durability, Store};
 use tokio::net::TcpListener;
 use web::{App, Blobs};
@@ -26,8 +23,6 @@ const DEFAULT_LISTEN: SocketAddr =
 const NEXT_PORTS: u16 = 100;
 /// What is under way when the server is asked to stop may take this long to end.
 const GRACE: Duration = Duration::from_secs(2);
-/// The lease whose fence is the epoch: under it desired state is written.
-const EPOCH: &str = "deliver.desired";
 
 pub(crate) fn run(global: &Global, args: &args::Serve) -> Result<u8> {
     crate::log::start();
@@ -92,11 +87,17 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     let store = Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
         .with_context(|| format!("cannot open the database in {}", data.folder().display()))?;
     let (clock, random) = (Clock::System, Random::System);
-    let ids = Ids::after(random.clone(), store.read(store::id::greatest).await?);
     let now = clock.now();
-    let owner: Arc<str> = ids.token(now).to_string().into();
-    let epoch = take_over(&store, Arc::clone(&owner), now).await?;
-    ensure_admin_token(data, &store, &ids, &random, now).await?;
+    let kept = std::fs::read_to_string(data.admin_token()).unwrap_or_default();
+    let engine::TakenOver {
+        epoch,
+        owner,
+        ids,
+        new_admin,
+    } = engine::take_over(&store, &random, kept.trim(), now).await?;
+    if let Some(secret) = new_admin {
+        data::write_private(&data.admin_token(), &secret)?;
+    }
     tell_started(&store, &ids, now).await?;
 
     let (trigger, shutdown) = Shutdown::new();
@@ -128,7 +129,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         ids,
         random,
         wakes,
-        epoch: epoch.0,
+        epoch,
         supervisor: Some(supervisor.clone()),
         public_url: url.into(),
         command: command.as_str().into(),
@@ -198,80 +199,21 @@ fn senders(config: &ServerConfig) -> Result<Senders> {
     })
 }
 
-/// Frees the leases of the server before, which is dead because the folder's lock was free, and takes
-/// the next epoch.
-async fn take_over(store: &Store, owner: Arc<str>, now: Timestamp) -> Result<Fence> {
-    let fence = store
-        .write(move |tx| {
-            store::lease::free_all(tx)?;
-            store::lease::acquire(tx, EPOCH, &owner, Duration::from_secs(1), now)
-        })
-        .await?;
-    fence.context("the epoch is held by another server")
-}
-
-/// Makes the admin token of a new store, or of one whose token file was lost.
-async fn ensure_admin_token(
-    data: &Data,
-    store: &Store,
-    ids: &Ids,
-    random: &Random,
-    now: Timestamp,
-) -> Result<()> {
-    let kept = std::fs::read_to_string(data.admin_token()).unwrap_or_default();
-    let hash = web::hash_token(kept.trim());
-    let known = store
-        .read(move |tx| store::token::by_hash(tx, hash))
-        .await?;
-    if known.is_some_and(|token| token.revoked_at.is_none()) {
-        return Ok(());
-    }
-    let secret = random.secret("swt_");
-    let token = TokenView {
-        id: ids.token(now),
-        name: "admin".into(),
-        role: Role::Admin,
-        host: None,
-        created_at: now,
-        expires_at: None,
-        used_at: None,
-        revoked_at: None,
-    };
-    let fact = Fact::TokenCreated {
-        name: token.name.clone(),
-        role: token.role,
-        expires_at: None,
-    };
-    let entry = entry(ids, now, Subject::Token(token.name.clone()), &fact);
-    let hash = web::hash_token(&secret);
-    store
-        .write(move |tx| {
-            store::token::insert(tx, &token, hash)?;
-            store::journal::append(tx, &entry)
-        })
-        .await?;
-    data::write_private(&data.admin_token(), &secret)
-}
-
 async fn tell_started(store: &Store, ids: &Ids, now: Timestamp) -> Result<()> {
     let fact = Fact::ServerStarted {
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    let entry = entry(ids, now, Subject::Server, &fact);
-    store
-        .write(move |tx| store::journal::append(tx, &entry))
-        .await?;
-    Ok(())
-}
-
-fn entry(ids: &Ids, now: Timestamp, subject: Subject, fact: &Fact) -> Entry {
-    Entry {
+    let entry = Entry {
         id: ids.entry(now),
         at: now,
-        subject,
+        subject: Subject::Server,
         kind: Kind::Action,
         actor: "sleepwell".into(),
         causes: vec![],
         body: fact.to_body(),
-    }
+    };
+    store
+        .write(move |tx| store::journal::append(tx, &entry))
+        .await?;
+    Ok(())
 }

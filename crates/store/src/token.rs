@@ -8,7 +8,12 @@ use crate::{Error, Row, Tx};
 const TABLE: &str = "token";
 const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us, used_us";
 
-/// Stores a new token; `hash` is the digest of its secret, which nobody keeps.
+/// Returns what is stored of a secret.
+pub fn hash(secret: &str) -> Digest {
+    Digest::of(secret.as_bytes())
+}
+
+/// Stores a new token with the [`hash`] of its secret, which nobody keeps.
 pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO token (id, hash, name, role, host, created_us, expires_us, revoked_us, used_us)

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use model::api::Problem;
 use model::api::token::TokenView;
-use model::{Digest, Role, Timestamp};
+use model::{Role, Timestamp};
 
 use crate::App;
 use crate::error::{self, Failure};
@@ -36,11 +36,6 @@ impl std::ops::Deref for Caller {
     fn deref(&self) -> &TokenView {
         &self.0
     }
-}
-
-/// Returns what is stored of a secret.
-pub fn hash_token(secret: &str) -> Digest {
-    Digest::of(secret.as_bytes())
 }
 
 /// Lets the request through or answers 401 or 403.
@@ -99,7 +94,7 @@ async fn authenticate(app: &App, headers: &HeaderMap, now: Timestamp) -> error::
             .hint("send `Authorization: Bearer <token>`; the first admin token is in the file `admin-token` of the server's data folder")
             .into());
     };
-    let hash = hash_token(&secret);
+    let hash = store::token::hash(&secret);
     let token = app
         .store
         .read(move |tx| store::token::by_hash(tx, hash))

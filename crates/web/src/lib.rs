@@ -18,7 +18,7 @@ mod page;
 mod patience;
 pub mod routes;
 
-pub use access::{Access, hash_token};
+pub use access::Access;
 pub use app::App;
 pub use blobs::Blobs;
 pub use routes::router;

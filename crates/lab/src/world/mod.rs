@@ -104,8 +104,8 @@ impl World {
         let random = Random::seeded(seed);
         let inbox = Inbox::default();
         let store = open(folder.path())?;
-        let server = Server::start(store, &wall, &random, &inbox, folder.path()).await?;
-        let admin = server.first_admin(&random, BEGIN).await?;
+        let parts = (&wall, &random);
+        let (server, admin) = Server::start(store, parts, &inbox, folder.path(), "").await?;
         Ok(Self {
             clock,
             wall,
@@ -269,12 +269,12 @@ impl World {
     /// When the store cannot be opened again.
     pub async fn restart(&mut self, open: &OpenStore) -> Result<()> {
         let store = open(self.folder.path())?;
-        self.server = Server::start(
+        (self.server, self.admin) = Server::start(
             store,
-            &self.wall,
-            &self.random,
+            (&self.wall, &self.random),
             &self.inbox,
             self.folder.path(),
+            &self.admin,
         )
         .await?;
         self.fleet.reconnect();

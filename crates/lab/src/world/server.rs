@@ -1,8 +1,6 @@
 //! The server without its sockets: the real router and the real loops, turned by hand.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -13,10 +11,9 @@ use engine::{
     Verdicts,
 };
 use metrics::Metrics;
+use model::Timestamp;
 use model::api::Problem;
-use model::api::token::TokenView;
-use model::{Role, Timestamp};
-use runtime::{Clock, Ids, Listener, Loop, Random, Turn, Wake, Wakes};
+use runtime::{Clock, Listener, Loop, Random, Turn, Wake, Wakes};
 use store::Store;
 use store::journal::Check;
 use tower::ServiceExt;
@@ -24,8 +21,6 @@ use web::{App, Blobs};
 
 const PUBLIC_URL: &str = "http://sleepwell.example.test";
 const COMMAND: &str = "sleepwell";
-/// The lease whose fence is the epoch, as the program takes it.
-const EPOCH: &str = "deliver.desired";
 /// Turns of one loop in a row; one that still wants another is broken.
 const TURNS: u32 = 100;
 /// Answers are read whole.
@@ -132,36 +127,36 @@ impl<'a> Request<'a> {
 }
 
 impl Server {
-    /// Starts a server as the program does after the one before was killed: it frees the dead one's
-    /// leases and takes the next epoch.
+    /// Starts a server as the program does after the one before was killed. Returns the secret of the
+    /// admin token with it: `admin`, or a new one when that is none.
     pub(super) async fn start(
         store: Store,
-        clock: &Clock,
-        random: &Random,
+        (clock, random): (&Clock, &Random),
         inbox: &Inbox,
         folder: &Path,
-    ) -> Result<Self> {
-        let greatest = store.read(store::id::greatest).await?;
-        let ids = Ids::after(random.clone(), greatest);
-        let now = clock.now();
-        let owner: Arc<str> = ids.token(now).to_string().into();
-        let epoch = take_over(&store, Arc::clone(&owner), now).await?;
+        admin: &str,
+    ) -> Result<(Self, String)> {
+        let taken = engine::take_over(&store, random, admin, clock.now()).await?;
         let context = Context {
             store,
             metrics: Metrics::memory(metrics::Limits::default()),
             clock: clock.clone(),
             random: random.clone(),
-            ids,
+            ids: taken.ids,
             wakes: Wakes::default(),
             addresses: Addresses {
                 public_url: PUBLIC_URL.into(),
                 command: COMMAND.into(),
             },
-            owner,
+            owner: taken.owner,
             mandates: engine::Mandates::default(),
         };
-        let router = web::router(app(&context, epoch, Blobs::open(&folder.join("blobs"))?));
-        Ok(Self {
+        let router = web::router(app(
+            &context,
+            taken.epoch,
+            Blobs::open(&folder.join("blobs"))?,
+        ));
+        let server = Self {
             router,
             verdicts: Verdicts::new(context.clone()),
             judge_is_still: false,
@@ -174,28 +169,9 @@ impl Server {
             bells: Bells::of(&context.wakes),
             asked: Bell::of(&context.wakes.desired),
             context,
-        })
-    }
-
-    /// Makes the admin token of a new store.
-    pub(super) async fn first_admin(&self, random: &Random, now: Timestamp) -> Result<String> {
-        let secret = random.secret("swt_");
-        let token = TokenView {
-            id: self.context.ids.token(now),
-            name: "admin".into(),
-            role: Role::Admin,
-            host: None,
-            created_at: now,
-            expires_at: None,
-            used_at: None,
-            revoked_at: None,
         };
-        let hash = web::hash_token(&secret);
-        self.context
-            .store
-            .write(move |tx| store::token::insert(tx, &token, hash))
-            .await?;
-        Ok(secret)
+        let admin = taken.new_admin.unwrap_or_else(|| admin.to_owned());
+        Ok((server, admin))
     }
 
     pub(super) async fn check_journal(&self) -> Result<Check> {
@@ -269,16 +245,6 @@ fn app(context: &Context, epoch: u64, blobs: Blobs) -> App {
         public_url: PUBLIC_URL.into(),
         command: COMMAND.into(),
     }
-}
-
-async fn take_over(store: &Store, owner: Arc<str>, now: Timestamp) -> Result<u64> {
-    let fence = store
-        .write(move |tx| {
-            store::lease::free_all(tx)?;
-            store::lease::acquire(tx, EPOCH, &owner, Duration::from_secs(1), now)
-        })
-        .await?;
-    Ok(fence.context("the epoch is held by another server")?.0)
 }
 
 /// Turns a loop until it has nothing more to do at once.

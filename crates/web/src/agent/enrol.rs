@@ -12,7 +12,7 @@ use runtime::Ids;
 
 use super::check_id;
 use crate::App;
-use crate::access::{Caller, hash_token};
+use crate::access::Caller;
 use crate::api::Body;
 use crate::error::{Failure, Result};
 
@@ -27,7 +27,7 @@ pub(crate) async fn enrol(
     check(&request)?;
     let (now, ids) = (app.clock.now(), app.ids.clone());
     let token = app.random.secret("swa_");
-    let hash = hash_token(&token);
+    let hash = store::token::hash(&token);
     let agent_id = app
         .store
         .write(move |tx| store_host(tx, caller.id, request, hash, (&ids, now)))

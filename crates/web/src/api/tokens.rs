@@ -9,7 +9,7 @@ use model::{Entry, Fact, Kind, Role, Subject, TokenId, limit};
 
 use super::{Body, Path};
 use crate::App;
-use crate::access::{Caller, hash_token};
+use crate::access::Caller;
 use crate::error::{Failure, Result, unknown};
 
 /// Makes a token for a person or a program and shows its secret, once.
@@ -84,7 +84,7 @@ pub(crate) async fn store_token(app: &App, new: NewToken, by: &str) -> Result<To
         expires_at: token.expires_at,
     };
     let entry = entry(app, &token.name, by, &fact);
-    let (stored, hash) = (token.clone(), hash_token(&secret));
+    let (stored, hash) = (token.clone(), store::token::hash(&secret));
     app.store
         .write(move |tx| {
             store::token::insert(tx, &stored, hash)?;

@@ -136,7 +136,7 @@ async fn a_retired_host_is_not_answered_again() {
 #[tokio::test]
 async fn a_used_token_that_was_revoked_answers_nobody() {
     let (world, token, _) = with_lost_answer().await;
-    let hash = web::hash_token(&token);
+    let hash = store::token::hash(&token);
     let (now, found) = (
         world.now(),
         world.read(move |tx| store::token::by_hash(tx, hash)).await,

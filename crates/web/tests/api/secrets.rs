@@ -137,7 +137,7 @@ async fn secrets_are_in_no_file_no_log_and_no_refusal() {
     }
     for secret in &secrets {
         assert!(
-            holds(&files, &web::hash_token(secret).to_string()),
+            holds(&files, &store::token::hash(secret).to_string()),
             "the hash is stored"
         );
         let bare = &secret[4..];

@@ -92,7 +92,7 @@ impl World {
             used_at: None,
             revoked_at,
         };
-        let hash = web::hash_token(&secret);
+        let hash = store::token::hash(&secret);
         self.write(move |tx| store::token::insert(tx, &token, hash))
             .await;
         secret

@@ -47,7 +47,7 @@ async fn a_secret_is_shown_once_and_works() {
         expires_at: None,
     };
     assert_eq!(Fact::from_body(&told.body).unwrap(), said);
-    let hash = web::hash_token(&made.secret).hex();
+    let hash = store::token::hash(&made.secret).hex();
     for text in [
         list.text(),
         me(&world, &made.secret).await.text(),

@@ -1,0 +1,170 @@
+//! What a server does with a store before anything else: it takes it over from the one before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::api::token::TokenView;
+use model::{Entry, Fact, Kind, Role, Subject, Timestamp};
+use runtime::{Ids, Random};
+use store::{Error, Store, Tx};
+
+/// The lease whose fence is the epoch: under it desired state is written.
+const EPOCH: &str = "deliver.desired";
+/// Nobody renews the epoch's lease: the next server takes it over whether it ran out or not.
+const EPOCH_LEASE: Duration = Duration::from_secs(1);
+
+/// Is what a server begins with.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// Greater than that of every server before; agents follow none with a lower one.
+    pub epoch: u64,
+    /// Names this server as the holder of its leases.
+    pub owner: Arc<str>,
+    /// Go on after the greatest id in the store, so that they rise over restarts though clocks are set.
+    pub ids: Ids,
+    /// The secret of a new admin token, when `admin` was none: shown here and never again.
+    pub new_admin: Option<String>,
+}
+
+/// Takes a store over: frees the leases of the server before, takes the next epoch, and makes an admin
+/// token unless `admin`, the secret that was kept, is a good one.
+///
+/// The server before has to be dead; the caller knows by the lock of the data folder.
+///
+/// # Errors
+/// The store's, in which case nothing changed.
+pub async fn take_over(
+    store: &Store,
+    random: &Random,
+    admin: &str,
+    now: Timestamp,
+) -> Result<TakenOver, Error> {
+    let (random, admin) = (random.clone(), store::token::hash(admin));
+    store
+        .write(move |tx| {
+            let ids = Ids::after(random.clone(), store::id::greatest(tx)?);
+            let owner: Arc<str> = ids.token(now).to_string().into();
+            Ok(TakenOver {
+                epoch: next_epoch(tx, &owner, now)?,
+                new_admin: match store::token::by_hash(tx, admin)? {
+                    Some(token) if token.revoked_at.is_none() => None,
+                    _ => Some(make_admin(tx, &ids, &random, now)?),
+                },
+                owner,
+                ids,
+            })
+        })
+        .await
+}
+
+fn next_epoch(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<u64, Error> {
+    store::lease::free_all(tx)?;
+    let fence = store::lease::acquire(tx, EPOCH, owner, EPOCH_LEASE, now)?;
+    let fence = fence.ok_or_else(|| Error::Conflict {
+        what: "the epoch".to_owned(),
+    })?;
+    Ok(fence.0)
+}
+
+/// Makes an admin token and returns its secret.
+fn make_admin(
+    tx: &mut Tx<'_>,
+    ids: &Ids,
+    random: &Random,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let secret = random.secret("swt_");
+    let token = TokenView {
+        id: ids.token(now),
+        name: "admin".to_owned(),
+        role: Role::Admin,
+        host: None,
+        created_at: now,
+        expires_at: None,
+        used_at: None,
+        revoked_at: None,
+    };
+    let fact = Fact::TokenCreated {
+        name: token.name.clone(),
+        role: token.role,
+        expires_at: None,
+    };
+    store::token::insert(tx, &token, store::token::hash(&secret))?;
+    store::journal::append(
+        tx,
+        &Entry {
+            id: ids.entry(now),
+            at: now,
+            subject: Subject::Token(token.name),
+            kind: Kind::Action,
+            actor: "sleepwell".to_owned(),
+            causes: vec![],
+            body: fact.to_body(),
+        },
+    )?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Durability;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_767_690_000_000);
+
+    fn open() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sleepwell.db");
+        (
+            folder,
+            Store::open_sqlite(&path, Durability::Process).unwrap(),
+        )
+    }
+
+    async fn over(store: &Store, admin: &str, now: Timestamp) -> TakenOver {
+        take_over(store, &Random::System, admin, now).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_admin_token_is_made_once_and_anew_when_it_was_lost() {
+        let (_folder, store) = open();
+        let first = over(&store, "", START).await.new_admin.unwrap();
+        assert_eq!(over(&store, &first, START).await.new_admin, None);
+        let second = over(&store, "lost", START).await.new_admin.unwrap();
+        assert_eq!(over(&store, &second, START).await.new_admin, None);
+        let tokens = store.read(store::token::list).await.unwrap();
+        assert_eq!(tokens.len(), 2);
+
+        let id = tokens[1].id;
+        let revoke = move |tx: &mut Tx<'_>| store::token::revoke(tx, id, START);
+        assert!(store.write(revoke).await.unwrap());
+        assert!(over(&store, &second, START).await.new_admin.is_some());
+    }
+
+    #[tokio::test]
+    async fn epoch_and_ids_rise_though_the_clock_was_set_back() {
+        let (_folder, store) = open();
+        let mut last = over(&store, "", START).await;
+        for hours_back in 1..4 {
+            let now = START - Duration::from_secs(3_600 * hours_back);
+            let next = over(&store, "", now).await;
+            assert_eq!(next.epoch, last.epoch + 1);
+            assert!(next.ids.entry(now) > last.ids.entry(START));
+            last = next;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_leases_of_the_server_before_are_free() {
+        let (_folder, store) = open();
+        let take = |owner: &'static str| {
+            let hour = Duration::from_secs(3_600);
+            store.write(move |tx| store::lease::acquire(tx, "a loop", owner, hour, START))
+        };
+        assert!(take("before").await.unwrap().is_some());
+        assert_eq!(take("after").await.unwrap(), None);
+        over(&store, "", START).await;
+        assert!(take("after").await.unwrap().is_some());
+    }
+}
