@@ -57,6 +57,6 @@ fn run_agent(base: &str, url: &str, helper: &str) {
     config.disk_reserve_bytes = 0;
     config.exec_helper = vec![helper.to_owned(), "exec-service".to_owned()];
     let stop = agent::Stop::default();
-    agent::join(&config, &client::Secret::new("join")).expect("it joins");
+    agent::join(&config, &model::Secret::new("join")).expect("it joins");
     agent::run(config, &stop).expect("it runs");
 }

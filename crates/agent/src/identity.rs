@@ -5,9 +5,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use client::{Client, Secret};
+use client::Client;
 use model::api::agent::Enrol;
-use model::{Digest, HostId, HostName};
+use model::{Digest, HostId, HostName, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::{Config, procfs};

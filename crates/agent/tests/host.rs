@@ -445,7 +445,7 @@ fn leftovers_are_found_and_ended_and_a_base_has_one_agent() {
 #[test]
 fn joining_twice_is_once_and_another_server_is_refused() {
     let world = World::new();
-    let secret = client::Secret::new("join");
+    let secret = model::Secret::new("join");
     assert!(!agent::join(&world.config, &secret).unwrap().already);
     assert!(agent::join(&world.config, &secret).unwrap().already);
     let mut other = world.config.clone();

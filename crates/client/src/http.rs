@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::time::Duration;
 
+use model::Secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body, RequestBuilder};
 
-use crate::{Error, Secret};
+use crate::Error;
 
 /// Of a server that does not answer at all.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -227,7 +228,7 @@ impl Client {
     fn ready<Any>(&self, request: RequestBuilder<Any>, timeout: Duration) -> RequestBuilder<Any> {
         let request = request.config().timeout_global(Some(timeout)).build();
         match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {}", token.expose())),
+            Some(token) => request.header("authorization", format!("Bearer {}", token.reveal())),
             None => request,
         }
     }

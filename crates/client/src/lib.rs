@@ -9,8 +9,6 @@
 mod calls;
 mod error;
 mod http;
-mod secret;
 
 pub use error::Error;
 pub use http::Client;
-pub use secret::Secret;

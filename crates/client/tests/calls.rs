@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use client::{Client, Error, Secret};
-use model::{ChangeId, Digest};
+use client::{Client, Error};
+use model::{ChangeId, Digest, Secret};
 
 /// Answers one request and returns what came: head and body.
 fn server(answer: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {

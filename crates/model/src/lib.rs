@@ -20,6 +20,7 @@ pub mod limit;
 pub mod name;
 pub mod observe;
 pub mod role;
+pub mod secret;
 pub mod time;
 pub mod words;
 
@@ -30,4 +31,5 @@ pub use journal::{Entry, Kind, Subject};
 pub use label::Labels;
 pub use name::{EnvironmentName, HostName, RingName, ServiceName, Version};
 pub use role::Role;
+pub use secret::Secret;
 pub use time::Timestamp;

@@ -7,14 +7,12 @@
 
 mod clock;
 mod random;
-mod secret;
 mod shutdown;
 mod supervisor;
 mod wake;
 
 pub use clock::Clock;
 pub use random::{Ids, Random};
-pub use secret::Secret;
 pub use shutdown::{Shutdown, Trigger};
 pub use supervisor::{FailedInPart, Loop, LoopStatus, Supervisor, Turn};
 pub use wake::{Listener, Wake, Wakes};

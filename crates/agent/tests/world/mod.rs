@@ -244,7 +244,7 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) {
-        agent::join(&self.config, &client::Secret::new("join")).unwrap();
+        agent::join(&self.config, &model::Secret::new("join")).unwrap();
         let (config, stop) = (self.config.clone(), Stop::default());
         let its = stop.clone();
         let thread = std::thread::spawn(move || agent::run(config, &its).unwrap());

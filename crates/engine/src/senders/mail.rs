@@ -8,6 +8,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::SmtpTransport;
 use lettre::{Message, Transport};
 use maud::{DOCTYPE, html};
+use model::Secret;
 use model::act::{OutboxRow, Urgency};
 
 use super::{Guard, SendError};
@@ -18,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// `smtp://user:password@host:587?tls=required` or `smtps://…`.
 #[derive(Clone, Debug)]
 pub struct SmtpServer {
-    pub url: runtime::Secret<String>,
+    pub url: Secret,
     /// `Sleepwell <sleepwell@example.com>`.
     pub from: String,
 }
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn a_bad_sender_is_refused_before_anything_is_sent() {
         let server = SmtpServer {
-            url: runtime::Secret::new("smtp://127.0.0.1:1".into()),
+            url: Secret::new("smtp://127.0.0.1:1"),
             from: "nobody".into(),
         };
         let error = Mail::new(&server, Guard::default()).unwrap_err();

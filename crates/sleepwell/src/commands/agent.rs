@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use agent::{Config, Stop};
 use anyhow::{Context, Result, bail};
-use client::Secret;
-use model::{HostName, Labels};
+use model::{HostName, Labels, Secret};
 
 use super::connect::connect;
 use super::print;

@@ -1,7 +1,8 @@
 //! Finds the server and the token of the command line.
 
 use anyhow::{Context, Result};
-use client::{Client, Secret};
+use client::Client;
+use model::Secret;
 
 use crate::args::Global;
 use crate::data::Data;

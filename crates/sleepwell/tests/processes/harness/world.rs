@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use client::{Client, Secret};
-use model::ChangeId;
+use client::Client;
 use model::api::change::{ChangeView, RingState};
 use model::api::deliver::HostService;
 use model::observe::ChangeState;
+use model::{ChangeId, Secret};
 use serde_json::Value;
 use tempfile::TempDir;
 
