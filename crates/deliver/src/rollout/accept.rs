@@ -1,7 +1,7 @@
 //! Whether an order may be left at a rollout.
 
-use model::ChangeId;
-use model::deliver::{Command, Order, Rollout, RolloutState};
+use model::deliver::{Command, HeldReason, Order, Rollout, RolloutState};
+use model::{ChangeId, HostName};
 
 use super::{UndoRefusal, undo_of_finished};
 
@@ -16,6 +16,40 @@ pub enum OrderRefusal {
     Undoing { change: ChangeId, command: Command },
     #[error("{change} is not held")]
     NotHeld { change: ChangeId },
+    #[error(
+        "{change} waits for {} ({proved} of {of} hosts proved the release), and no word stands in for a proof",
+        named(.hosts)
+    )]
+    Waiting {
+        change: ChangeId,
+        hosts: Vec<HostName>,
+        proved: usize,
+        of: usize,
+    },
+    #[error("{change} waits until {host} can run the release{}", colon(.why))]
+    Blocked {
+        change: ChangeId,
+        host: HostName,
+        why: String,
+    },
+}
+
+/// Hosts named in a refusal; the others are counted.
+const NAMED: usize = 5;
+
+fn named(hosts: &[HostName]) -> String {
+    let first: Vec<String> = hosts.iter().take(NAMED).map(HostName::to_string).collect();
+    match hosts.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+fn colon(why: &str) -> String {
+    match why.trim_end_matches('.') {
+        "" => String::new(),
+        why => format!(": {why}"),
+    }
 }
 
 impl OrderRefusal {
@@ -29,6 +63,12 @@ impl OrderRefusal {
             OrderRefusal::NotHeld { change } => {
                 format!("it goes on by itself: `sleepwell watch {change}`")
             }
+            OrderRefusal::Waiting { change, .. } => format!(
+                "it goes on by itself when they prove it, see `sleepwell hosts`; to take it back: `sleepwell undo {change}`"
+            ),
+            OrderRefusal::Blocked { change, host, .. } => format!(
+                "mend that on {host} and it goes on by itself; to take it back: `sleepwell undo {change}`"
+            ),
         }
     }
 }
@@ -74,8 +114,8 @@ pub fn accept_order(
         (Command::Go, RolloutState::Planned | RolloutState::Ring { .. }) => {
             return Err(OrderRefusal::NotHeld { change });
         }
-        (Command::Go, RolloutState::Held { .. })
-        | (
+        (Command::Go, RolloutState::Held { reason, .. }) => refuse_go(rollout, reason)?,
+        (
             Command::Hold,
             RolloutState::Planned | RolloutState::Ring { .. } | RolloutState::Held { .. },
         ) => {}
@@ -84,4 +124,27 @@ pub fn accept_order(
         order: Some(order),
         ..rollout.clone()
     })
+}
+
+/// Refuses a `go` that nothing would follow from: a hold for hosts ends by itself, and by nothing else.
+fn refuse_go(rollout: &Rollout, reason: &HeldReason) -> Result<(), OrderRefusal> {
+    let change = rollout.change;
+    // A hold that was not carried out yet is taken back by it.
+    if rollout.order.is_some() {
+        return Ok(());
+    }
+    match reason {
+        HeldReason::Person { .. } | HeldReason::Verdict { .. } => Ok(()),
+        HeldReason::WaitingFor { hosts, proved, of } => Err(OrderRefusal::Waiting {
+            change,
+            hosts: hosts.clone(),
+            proved: *proved,
+            of: *of,
+        }),
+        HeldReason::Blocked { host, why } => Err(OrderRefusal::Blocked {
+            change,
+            host: host.clone(),
+            why: why.clone(),
+        }),
+    }
 }

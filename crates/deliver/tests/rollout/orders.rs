@@ -1,9 +1,11 @@
 //! Undo, hold and go, in every state.
 
-use deliver::rollout::{Wanted, undo_of_finished};
-use model::ChangeId;
-use model::deliver::{Command, HeldReason, Phase, Priority, Proof, RingSize, RolloutState};
+use deliver::rollout::{OrderRefusal, Wanted, accept_order, undo_of_finished};
+use model::deliver::{
+    Command, HeldReason, Order, Phase, Priority, Proof, RingSize, Rollout, RolloutState,
+};
 use model::judge::{Reason, VerdictState};
+use model::{ChangeId, EntryId};
 
 use crate::fleet::*;
 
@@ -258,10 +260,6 @@ fn held_phase_is_found_again_after_go() {
 
 #[test]
 fn an_undo_that_was_taken_is_not_replaced_by_a_later_order() {
-    use deliver::rollout::{OrderRefusal, accept_order};
-    use model::EntryId;
-    use model::deliver::Order;
-
     let rollout = Setup::default().rollout();
     let change = rollout.change;
     let order = |command, n| Order {
@@ -285,6 +283,92 @@ fn an_undo_that_was_taken_is_not_replaced_by_a_later_order() {
         replaced.order.map(|order| order.command),
         Some(Command::Undo)
     );
+}
+
+fn order_by_anna(command: Command) -> Order {
+    Order {
+        command,
+        by: "anna".into(),
+        entry: EntryId::new(t0(), 1),
+        at: t0(),
+    }
+}
+
+fn held_for(reason: HeldReason) -> Rollout {
+    let state = RolloutState::Held {
+        ring: 0,
+        reason,
+        since: t0(),
+    };
+    Rollout {
+        state,
+        ..Setup::default().rollout()
+    }
+}
+
+#[test]
+fn go_on_a_rollout_that_waits_for_hosts_is_refused_and_says_for_whom() {
+    let waiting = |hosts: &[&str]| HeldReason::WaitingFor {
+        hosts: names(hosts),
+        proved: 2,
+        of: 9,
+    };
+    let refusal = |reason| {
+        let rollout = held_for(reason);
+        let refused = accept_order(&rollout, order_by_anna(Command::Go), rollout.change);
+        let refused = refused.unwrap_err();
+        format!("{refused}; {}", refused.hint())
+    };
+    assert_eq!(
+        refusal(waiting(&["web-3", "web-4"])),
+        "chg-7 waits for web-3, web-4 (2 of 9 hosts proved the release), and no word stands in for a proof; \
+         it goes on by itself when they prove it, see `sleepwell hosts`; to take it back: `sleepwell undo chg-7`"
+    );
+    let seven = [
+        "web-3", "web-4", "web-5", "web-6", "web-7", "web-8", "web-9",
+    ];
+    assert!(refusal(waiting(&seven)).contains("web-6, web-7 and 2 more (2 of 9"));
+    let blocked = |why: &str| HeldReason::Blocked {
+        host: "web-1".parse().unwrap(),
+        why: why.into(),
+    };
+    assert_eq!(
+        refusal(blocked("the disk is full.")),
+        "chg-7 waits until web-1 can run the release: the disk is full; \
+         mend that on web-1 and it goes on by itself; to take it back: `sleepwell undo chg-7`"
+    );
+    assert!(refusal(blocked("")).starts_with("chg-7 waits until web-1 can run the release; mend"));
+}
+
+#[test]
+fn hold_and_undo_of_a_rollout_that_waits_for_hosts_are_taken() {
+    let waiting = HeldReason::WaitingFor {
+        hosts: names(&["web-3"]),
+        proved: 2,
+        of: 3,
+    };
+    let rollout = held_for(waiting);
+    for command in [Command::Hold, Command::Undo] {
+        let taken = accept_order(&rollout, order_by_anna(command), rollout.change).unwrap();
+        assert_eq!(taken.order.map(|order| order.command), Some(command));
+    }
+    // And go takes back a hold that was not carried out yet.
+    let held = accept_order(&rollout, order_by_anna(Command::Hold), rollout.change).unwrap();
+    let taken = accept_order(&held, order_by_anna(Command::Go), rollout.change).unwrap();
+    assert_eq!(taken.order.map(|order| order.command), Some(Command::Go));
+}
+
+#[test]
+fn go_on_a_rollout_held_by_a_person_or_a_verdict_is_taken() {
+    let verdict = HeldReason::Verdict {
+        state: "undecided".into(),
+        reason: "no_data".into(),
+    };
+    for reason in [held_by_anna(), verdict] {
+        let rollout = held_for(reason);
+        let taken = accept_order(&rollout, order_by_anna(Command::Go), rollout.change);
+        assert!(taken.is_ok(), "{taken:?}");
+    }
 }
 
 #[test]

@@ -148,6 +148,37 @@ async fn every_order_in_every_state_is_answered_as_the_rules_say() {
 }
 
 #[tokio::test]
+async fn go_while_hosts_are_waited_for_is_refused_with_what_helps() {
+    let (world, operator) = with_rollout().await;
+    let host: model::HostName = "web-1".parse().unwrap();
+    let reasons = [
+        HeldReason::WaitingFor {
+            hosts: vec![host.clone()],
+            proved: 0,
+            of: 1,
+        },
+        HeldReason::Blocked {
+            host,
+            why: "the disk is full".into(),
+        },
+    ];
+    for reason in reasons {
+        let state = RolloutState::Held {
+            ring: 0,
+            reason,
+            since: world.now(),
+        };
+        put(&world, state).await;
+        let answer = order(&world, &operator, 1, "go").await;
+        let problem = answer.problem(409, "cannot_be_ordered");
+        assert!(problem.title.contains("web-1"), "{problem}");
+        let hint = problem.hint.unwrap();
+        assert!(hint.contains("sleepwell undo chg-1"), "{hint}");
+        assert_eq!(rollout(&world).await.rollout.order, None);
+    }
+}
+
+#[tokio::test]
 async fn an_order_is_told_with_the_entry_it_follows() {
     let (world, operator) = with_rollout().await;
     let planned = world.journal().await.pop().unwrap();
