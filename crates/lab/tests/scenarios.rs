@@ -1,8 +1,12 @@
-//! Plays every story of `scenarios/`, and checks that each sentence they may use is documented.
+//! Plays every story of `scenarios/` on both stores, and checks that each sentence they may use is documented.
 
 use std::path::{Path, PathBuf};
 
 use lab::script::{Story, in_folder, sentences};
+
+mod stores;
+
+use stores::On;
 
 /// Stories played at the same time; each has a world of its own.
 const AT_ONCE: usize = 2;
@@ -12,7 +16,8 @@ fn folder() -> PathBuf {
 }
 
 /// Returns what went another way, nothing when all went well.
-fn play(path: &Path) -> Option<String> {
+fn play(path: &Path, on: On) -> Option<String> {
+    let open = on.open()?;
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let text = std::fs::read_to_string(path).unwrap();
     let story = match Story::parse(&format!("scenarios/{name}"), &text) {
@@ -26,12 +31,21 @@ fn play(path: &Path) -> Option<String> {
         .enable_time()
         .build()
         .unwrap();
-    let played = runtime.block_on(lab::run::play(&story, lab::SEED, &lab::sqlite));
-    played.err().map(|failed| failed.to_string())
+    let played = runtime.block_on(lab::run::play(&story, lab::SEED, &*open));
+    played.err().map(|failed| format!("{on:?}: {failed}"))
 }
 
 #[test]
 fn every_story_goes_as_it_is_told() {
+    play_all(On::Sqlite);
+}
+
+#[test]
+fn every_story_goes_the_same_way_on_postgresql() {
+    play_all(On::Postgres);
+}
+
+fn play_all(on: On) {
     let paths = in_folder(&folder()).unwrap();
     assert!(paths.len() >= 14, "stories are missing: {paths:?}");
     let failures: Vec<String> = std::thread::scope(|scope| {
@@ -43,7 +57,7 @@ fn every_story_goes_as_it_is_told() {
                         .iter()
                         .skip(n)
                         .step_by(AT_ONCE)
-                        .filter_map(|p| play(p))
+                        .filter_map(|p| play(p, on))
                         .collect::<Vec<_>>()
                 })
             })

@@ -54,6 +54,16 @@ impl Store {
         )?)))
     }
 
+    /// Connects to a PostgreSQL database, `postgres://user@host/name`, and brings it to the newest schema.
+    /// Several servers may share it.
+    ///
+    /// # Errors
+    /// When it cannot be reached or was written by a newer program.
+    pub fn open_postgres(url: &str, durability: Durability) -> Result<Self, Error> {
+        let postgres = driver::postgres::Postgres::open(url, durability)?;
+        Ok(Self(Driver::Postgres(postgres)))
+    }
+
     /// Runs `work` in a transaction and returns when it is durable. Writers that come together share
     /// one commit; a failure of one undoes only its own part.
     ///
@@ -67,6 +77,7 @@ impl Store {
     {
         match &self.0 {
             Driver::Sqlite(sqlite) => sqlite.write(work).await,
+            Driver::Postgres(postgres) => postgres.write(work).await,
         }
     }
 
@@ -82,6 +93,7 @@ impl Store {
     {
         match &self.0 {
             Driver::Sqlite(sqlite) => sqlite.read(work).await,
+            Driver::Postgres(postgres) => postgres.read(work).await,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Schema changes, in order, each applied once. A landed one is never edited.
 
-use rusqlite::Connection;
-
 use crate::Error;
 
 const MIGRATIONS: &[&str] = &[
@@ -9,15 +7,18 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_commit_order.sql"),
 ];
 
+/// Is a database being brought to the newest schema; nobody else does so at the same time.
+pub(crate) trait Database {
+    /// Runs statements without values.
+    fn batch(&mut self, sql: &str) -> Result<(), Error>;
+    /// Returns the only value of the only row.
+    fn number(&mut self, sql: &str) -> Result<i64, Error>;
+}
+
 /// Brings the database to the newest schema, each step in a transaction of its own.
-pub(crate) fn run(connection: &mut Connection) -> Result<(), Error> {
-    connection
-        .execute_batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")?;
-    let found: i64 = connection.query_row(
-        "SELECT COALESCE(MAX(version), 0) FROM schema_version",
-        [],
-        |row| row.get(0),
-    )?;
+pub(crate) fn run(database: &mut impl Database) -> Result<(), Error> {
+    database.batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")?;
+    let found = database.number("SELECT COALESCE(MAX(version), 0) FROM schema_version")?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(Error::Newer { found, known });
@@ -26,13 +27,9 @@ pub(crate) fn run(connection: &mut Connection) -> Result<(), Error> {
         .zip(MIGRATIONS)
         .filter(|(version, _)| *version > found)
     {
-        let tx = connection.transaction()?;
-        tx.execute_batch(sql)?;
-        tx.execute(
-            "INSERT INTO schema_version (version) VALUES (?1)",
-            [version],
-        )?;
-        tx.commit()?;
+        database.batch(&format!(
+            "BEGIN; {sql}; INSERT INTO schema_version (version) VALUES ({version}); COMMIT"
+        ))?;
     }
     Ok(())
 }

@@ -1,22 +1,41 @@
 //! One transaction, whatever the driver.
 
+use crate::driver::{postgres, sqlite};
 use crate::{Error, Row, Value};
 
 /// Is an open transaction. Placeholders are `$1`, `$2`, … on every driver.
-pub struct Tx<'c>(pub(crate) Connection<'c>);
+///
+/// A statement that fails ends it: each one after it fails with the same error, and nothing is kept, also
+/// when the work returns a value all the same. PostgreSQL works that way; the others follow it.
+pub struct Tx<'c> {
+    connection: Connection<'c>,
+    failed: Option<Error>,
+}
 
 pub(crate) enum Connection<'c> {
     Sqlite(&'c rusqlite::Connection),
+    Postgres(&'c mut postgres::Session),
 }
 
-impl Tx<'_> {
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: Connection<'c>) -> Self {
+        Self {
+            connection,
+            failed: None,
+        }
+    }
+
+    /// Returns the error that ended it, if one did.
+    pub(crate) fn failed(&self) -> Option<Error> {
+        self.failed.clone()
+    }
+
     /// Runs a statement and returns how many rows it touched.
     pub(crate) fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
-        match &self.0 {
-            Connection::Sqlite(connection) => {
-                crate::driver::sqlite::execute(connection, sql, params)
-            }
-        }
+        self.run(|connection| match connection {
+            Connection::Sqlite(connection) => sqlite::execute(connection, sql, params),
+            Connection::Postgres(session) => session.execute(sql, params),
+        })
     }
 
     /// Returns all rows; `table` names them in an error.
@@ -26,11 +45,20 @@ impl Tx<'_> {
         sql: &str,
         params: &[Value],
     ) -> Result<Vec<Row>, Error> {
-        match &self.0 {
-            Connection::Sqlite(connection) => {
-                crate::driver::sqlite::query(connection, table, sql, params)
-            }
+        self.run(|connection| match connection {
+            Connection::Sqlite(connection) => sqlite::query(connection, table, sql, params),
+            Connection::Postgres(session) => session.query(table, sql, params),
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        statement: impl FnOnce(&mut Connection<'c>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
+        statement(&mut self.connection).inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     /// Returns the first row, if there is one.

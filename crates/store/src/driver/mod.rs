@@ -1,10 +1,13 @@
 //! The closed set of databases.
 
+mod group;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 #[derive(Clone)]
 pub(crate) enum Driver {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 /// Is how hard a commit is pressed onto the disk.

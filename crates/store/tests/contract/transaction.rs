@@ -56,3 +56,18 @@ pub(crate) async fn a_counter_never_gives_a_number_twice(store: Store) {
     ids.dedup();
     assert_eq!(ids.len(), 3);
 }
+
+pub(crate) async fn a_failed_statement_ends_its_write_and_no_other(store: Store) {
+    store.write(|tx| append_one(tx, 1)).await.unwrap();
+    let stubborn = store.write(|tx| -> Result<(), Error> {
+        append_one(tx, 2)?;
+        assert!(append_one(tx, 1).is_err(), "it is there already");
+        assert!(append_one(tx, 3).is_err(), "nothing follows a failure");
+        Ok(())
+    });
+    let other = store.write(|tx| append_one(tx, 4));
+    let (stubborn, other) = tokio::join!(stubborn, other);
+    assert!(matches!(stubborn, Err(Error::Exists(_))), "{stubborn:?}");
+    other.unwrap();
+    assert_eq!(count(&store).await, 2);
+}

@@ -1,0 +1,90 @@
+//! The contract suite on PostgreSQL, and what only this driver can show.
+
+mod contract;
+
+use std::collections::BTreeSet;
+
+use store::journal::Check;
+use store::{Durability, Store, Tx};
+
+/// Returns a store on a new database; none where PostgreSQL is not installed.
+fn open() -> Option<((), Store)> {
+    let url = testdb::database()?;
+    let store = Store::open_postgres(&url, Durability::Process);
+    Some(((), store.expect("a fresh database")))
+}
+
+contract::suite!(open);
+
+/// Returns two servers' stores on one database.
+fn open_two() -> Option<[Store; 2]> {
+    let url = testdb::database()?;
+    let open = || Store::open_postgres(&url, Durability::Process).expect("a database");
+    Some([open(), open()])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_write_at_once_follow_each_other() {
+    let Some(stores) = open_two() else { return };
+    let writers: Vec<_> = (0..200)
+        .map(|n: usize| {
+            let store = stores[n % 2].clone();
+            tokio::spawn(async move {
+                let append = move |tx: &mut Tx<'_>| {
+                    contract::journal::append_one(tx, n as i64)?;
+                    store::change::next_id(tx)
+                };
+                store.write(append).await.unwrap()
+            })
+        })
+        .collect();
+    let mut ids = BTreeSet::new();
+    for writer in writers {
+        assert!(ids.insert(writer.await.unwrap()), "given twice");
+    }
+    assert_eq!(contract::journal::count(&stores[0]).await, 200);
+    contract::journal::seal_all(&stores[1]).await;
+    let check = stores[0].read(store::journal::check).await.unwrap();
+    assert!(matches!(check, Check::Whole { .. }), "{check:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_one_of_two_servers_decides_on_what_it_read() {
+    let Some(stores) = open_two() else { return };
+    for round in 0..20 {
+        let name = format!("lease {round}");
+        let take = |n: usize| {
+            let name = name.clone();
+            stores[n].write(move |tx| {
+                let hour = std::time::Duration::from_secs(3_600);
+                store::lease::acquire(tx, &name, &format!("server {n}"), hour, contract::at(0))
+            })
+        };
+        let (one, other) = tokio::join!(take(0), take(1));
+        let taken = [one.unwrap(), other.unwrap()].into_iter().flatten();
+        assert_eq!(taken.count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_is_made_anew() {
+    let Some(url) = testdb::database() else {
+        return;
+    };
+    let store = Store::open_postgres(&url, Durability::Process).unwrap();
+    contract::journal::append_some(&store, 3).await;
+    assert_eq!(contract::journal::count(&store).await, 3);
+    testdb::cut_connections(&url);
+    let again = store.write(|tx| contract::journal::append_one(tx, 7)).await;
+    again.unwrap();
+    assert_eq!(contract::journal::count(&store).await, 4);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_named() {
+    let error = Store::open_postgres("postgres://nobody@127.0.0.1:1/none", Durability::Full);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("refused"), "{error}");
+    let error = Store::open_postgres("postgres://[", Durability::Full).unwrap_err();
+    assert!(error.to_string().contains("address"), "{error}");
+}
