@@ -1,23 +1,16 @@
-//! What a server does with a store before anything else: it takes it over from the one before.
+//! What a server does with a store before anything else: it takes it over from the one before, or joins
+//! those that share it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::api::token::TokenView;
 use model::{Entry, Fact, Kind, Role, Subject, Timestamp};
 use runtime::{Ids, Random};
 use store::{Error, Store, Tx};
 
-/// The lease whose fence is the epoch: under it desired state is written.
-const EPOCH: &str = "deliver.desired";
-/// Nobody renews the epoch's lease: the next server takes it over whether it ran out or not.
-const EPOCH_LEASE: Duration = Duration::from_secs(1);
-
 /// Is what a server begins with.
 #[derive(Debug)]
 pub struct TakenOver {
-    /// Greater than that of every server before; agents follow none with a lower one.
-    pub epoch: u64,
     /// Names this server as the holder of its leases.
     pub owner: Arc<str>,
     /// Go on after the greatest id in the store, so that they rise over restarts though clocks are set.
@@ -26,10 +19,11 @@ pub struct TakenOver {
     pub new_admin: Option<String>,
 }
 
-/// Takes a store over: frees the leases of the server before, takes the next epoch, and makes an admin
-/// token unless `admin`, the secret that was kept, is a good one.
+/// Takes a store over: begins the next epoch, and makes an admin token unless `admin`, the secret that was
+/// kept, is a good one.
 ///
-/// The server before has to be dead; the caller knows by the lock of the data folder.
+/// Where the store belongs to one data folder, the server before is dead, as the caller knows by the
+/// folder's lock, and its leases are freed. Those of servers that share a store run out by themselves.
 ///
 /// # Errors
 /// The store's, in which case nothing changed.
@@ -40,12 +34,16 @@ pub async fn take_over(
     now: Timestamp,
 ) -> Result<TakenOver, Error> {
     let (random, admin) = (random.clone(), store::token::hash(admin));
+    let is_alone = !store.is_shared();
     store
         .write(move |tx| {
             let ids = Ids::after(random.clone(), store::id::greatest(tx)?);
             let owner: Arc<str> = ids.token(now).to_string().into();
+            if is_alone {
+                store::lease::free_all(tx)?;
+            }
+            store::fleet::next_epoch(tx, &owner)?;
             Ok(TakenOver {
-                epoch: next_epoch(tx, &owner, now)?,
                 new_admin: match store::token::by_hash(tx, admin)? {
                     Some(token) if token.revoked_at.is_none() => None,
                     _ => Some(make_admin(tx, &ids, &random, now)?),
@@ -55,15 +53,6 @@ pub async fn take_over(
             })
         })
         .await
-}
-
-fn next_epoch(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<u64, Error> {
-    store::lease::free_all(tx)?;
-    let fence = store::lease::acquire(tx, EPOCH, owner, EPOCH_LEASE, now)?;
-    let fence = fence.ok_or_else(|| Error::Conflict {
-        what: "the epoch".to_owned(),
-    })?;
-    Ok(fence.0)
 }
 
 /// Makes an admin token and returns its secret.
@@ -107,6 +96,8 @@ fn make_admin(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use store::Durability;
 
     use super::*;
@@ -145,14 +136,14 @@ mod tests {
     #[tokio::test]
     async fn epoch_and_ids_rise_though_the_clock_was_set_back() {
         let (_folder, store) = open();
-        let mut last = over(&store, "", START).await;
+        over(&store, "", START).await;
         for hours_back in 1..4 {
             let now = START - Duration::from_secs(3_600 * hours_back);
             let before = store.read(store::id::greatest).await.unwrap();
             let next = over(&store, "", now).await;
-            assert_eq!(next.epoch, last.epoch + 1);
+            let epoch = store.read(store::fleet::epoch).await.unwrap();
+            assert_eq!(epoch, hours_back + 1);
             assert!(Some(next.ids.entry(now).ulid()) > before);
-            last = next;
         }
     }
 

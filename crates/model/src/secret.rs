@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
+
 /// Holds a token, a password, or an address with one in it.
 ///
-/// `Debug` shows that there is one and nothing of it; there is no `Display` and no way into JSON, so that
+/// `Debug` shows that there is one and nothing of it; there is no `Display` and no `Serialize`, so that
 /// printing one by mistake does not compile.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -18,6 +20,12 @@ impl Secret {
     /// find.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self)
     }
 }
 

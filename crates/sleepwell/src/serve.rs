@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
 use metrics::Metrics;
-use model::{Entry, Fact, Kind, Secret, Subject, Timestamp};
+use model::{Entry, Fact, Kind, Subject, Timestamp};
 use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Trigger, Wakes};
 use store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -84,13 +84,11 @@ async fn bind(config: &ServerConfig, args: &args::Serve) -> Result<TcpListener> 
 /// Runs until it is asked to stop.
 async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &str) -> Result<()> {
     let senders = senders(config)?;
-    let store = Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
-        .with_context(|| format!("cannot open the database in {}", data.folder().display()))?;
+    let store = open_store(data, config)?;
     let (clock, random) = (Clock::System, Random::System);
     let now = clock.now();
     let kept = std::fs::read_to_string(data.admin_token()).unwrap_or_default();
     let engine::TakenOver {
-        epoch,
         owner,
         ids,
         new_admin,
@@ -107,6 +105,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         Wakes::default(),
         data.command(),
     );
+    exchange_hints(&store, &owner, &wakes)?;
     let context = engine::Context {
         store: store.clone(),
         metrics: metrics.clone(),
@@ -124,12 +123,16 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     let app = App {
         store,
         metrics,
-        blobs: Blobs::open(&data.join("blobs"))?,
+        blobs: Blobs::open(
+            &config
+                .artifacts
+                .clone()
+                .unwrap_or_else(|| data.join("blobs")),
+        )?,
         clock,
         ids,
         random,
         wakes,
-        epoch,
         supervisor: Some(supervisor.clone()),
         public_url: url.into(),
         command: command.as_str().into(),
@@ -145,6 +148,24 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     // The next server need not ask a file that is gone; it writes its own.
     let _ = std::fs::remove_file(data.address());
     tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_store(data: &Data, config: &ServerConfig) -> Result<Store> {
+    match &config.database {
+        Some(url) => Store::open_postgres(url.reveal(), Durability::Full)
+            .context("cannot open the database named by `database`"),
+        None => Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
+            .with_context(|| format!("cannot open the database in {}", data.folder().display())),
+    }
+}
+
+/// Passes nudges on to the servers that share the store, and theirs to the loops here.
+fn exchange_hints(store: &Store, owner: &str, wakes: &Wakes) -> Result<()> {
+    let theirs = wakes.clone();
+    if let Some(hints) = store.hints(owner, move |name| theirs.ring(name))? {
+        wakes.tell_others(move |name| hints.tell(name));
+    }
     Ok(())
 }
 
@@ -188,7 +209,7 @@ fn senders(config: &ServerConfig) -> Result<Senders> {
     let guard = Guard::new(config.outbound_allow.iter().copied());
     let mail = config.smtp.as_ref().map(|smtp: &Smtp| {
         let server = SmtpServer {
-            url: Secret::new(smtp.url.clone()),
+            url: smtp.url.clone(),
             from: smtp.from.clone(),
         };
         Mail::new(&server, guard.clone()).map_err(anyhow::Error::msg)

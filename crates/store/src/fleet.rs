@@ -122,3 +122,29 @@ pub fn reported_all(tx: &mut Tx<'_>) -> Result<Vec<(HostId, Reported)>, Error> {
         .map(|row| Ok((row.parsed(0)?, row.json(1)?)))
         .collect()
 }
+
+/// The lease whose fence is the epoch. Nobody renews it: each server takes it at its start, whether the
+/// one before lives or not.
+const EPOCH: &str = "deliver.desired";
+
+/// Returns the epoch under which desired state is handed out, one for all servers of a store; 0 before
+/// the first server.
+pub fn epoch(tx: &mut Tx<'_>) -> Result<u64, Error> {
+    let sql = "SELECT fence FROM lease WHERE name = $1";
+    let row = tx.query_one("lease", sql, &[EPOCH.into()])?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Begins the next epoch and returns it. Agents follow none that is lower than one they have seen, so
+/// that a store that was restored from an old backup is noticed.
+pub fn next_epoch(tx: &mut Tx<'_>, owner: &str) -> Result<u64, Error> {
+    let row = tx.query_one(
+        "lease",
+        "INSERT INTO lease (name, owner, fence, until_us) VALUES ($1, $2, 1, 0)
+         ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1, owner = $2
+         RETURNING fence",
+        &[EPOCH.into(), owner.into()],
+    )?;
+    row.ok_or_else(|| Error::Unavailable("the epoch gave no number".into()))?
+        .count(0)
+}

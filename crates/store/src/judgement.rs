@@ -42,10 +42,13 @@ pub fn test<T: DeserializeOwned>(tx: &mut Tx<'_>, change: ChangeId) -> Result<Op
 
 /// Stores a verdict together with the journal entry that told it; it waits for the procedures.
 pub fn insert(tx: &mut Tx<'_>, verdict: &Verdict, entry: EntryId) -> Result<(), Error> {
+    // Ids of several servers do not tell which verdict came later.
+    let number = tx.count_up(VERDICT)?;
     tx.execute(
-        "INSERT INTO judge_verdict (id, change, entry, handled, body) VALUES ($1, $2, $3, 0, $4)",
+        "INSERT INTO judge_verdict (id, number, change, entry, handled, body) VALUES ($1, $2, $3, $4, 0, $5)",
         &[
             verdict.id.into(),
+            number.into(),
             verdict.change.into(),
             entry.into(),
             json(verdict),
@@ -63,7 +66,8 @@ pub fn get(tx: &mut Tx<'_>, id: VerdictId) -> Result<Option<Verdict>, Error> {
 
 /// Returns the newest verdict on a change, with its journal entry.
 pub fn newest(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<(Verdict, EntryId)>, Error> {
-    let sql = "SELECT body, entry FROM judge_verdict WHERE change = $1 ORDER BY id DESC LIMIT 1";
+    let sql =
+        "SELECT body, entry FROM judge_verdict WHERE change = $1 ORDER BY number DESC LIMIT 1";
     let row = tx.query_one(VERDICT, sql, &[change.into()])?;
     row.map(|row| Ok((row.json(0)?, row.parsed(1)?)))
         .transpose()
@@ -76,7 +80,7 @@ pub fn list(
     limit: usize,
 ) -> Result<Vec<Verdict>, Error> {
     let sql =
-        "SELECT body FROM judge_verdict WHERE $1 = 0 OR change = $1 ORDER BY id DESC LIMIT $2";
+        "SELECT body FROM judge_verdict WHERE $1 = 0 OR change = $1 ORDER BY number DESC LIMIT $2";
     let params = [
         change.map_or(0u64.into(), Into::into),
         (limit as u64).into(),
@@ -92,7 +96,8 @@ pub fn unhandled(
     tx: &mut Tx<'_>,
     limit: usize,
 ) -> Result<Each<VerdictId, (Verdict, EntryId)>, Error> {
-    let sql = "SELECT id, body, entry FROM judge_verdict WHERE handled = 0 ORDER BY id LIMIT $1";
+    let sql =
+        "SELECT id, body, entry FROM judge_verdict WHERE handled = 0 ORDER BY number LIMIT $1";
     let rows = tx.query(VERDICT, sql, &[(limit as u64).into()])?;
     let read = |row: &Row| Ok((row.json(1)?, row.parsed(2)?));
     rows.iter()

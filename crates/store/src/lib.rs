@@ -31,7 +31,7 @@ mod value;
 use std::path::Path;
 
 use driver::Driver;
-pub use driver::Durability;
+pub use driver::{Durability, Hints};
 pub use error::Error;
 pub use tx::Tx;
 pub use value::{Row, Value};
@@ -62,6 +62,30 @@ impl Store {
     pub fn open_postgres(url: &str, durability: Durability) -> Result<Self, Error> {
         let postgres = driver::postgres::Postgres::open(url, durability)?;
         Ok(Self(Driver::Postgres(postgres)))
+    }
+
+    /// Tells whether other servers may have it open as well.
+    pub fn is_shared(&self) -> bool {
+        match self.0 {
+            Driver::Sqlite(_) => false,
+            Driver::Postgres(_) => true,
+        }
+    }
+
+    /// Starts to exchange hints with the other servers of a shared store: `hear` gets what they tell. A
+    /// hint may be lost, and nothing may depend on it. None where there are no others.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn hints(
+        &self,
+        owner: &str,
+        hear: impl Fn(&str) + Send + 'static,
+    ) -> Result<Option<Hints>, Error> {
+        match &self.0 {
+            Driver::Sqlite(_) => Ok(None),
+            Driver::Postgres(postgres) => postgres.hints(owner, hear).map(Some),
+        }
     }
 
     /// Runs `work` in a transaction and returns when it is durable. Writers that come together share

@@ -88,3 +88,27 @@ fn a_database_that_is_not_there_is_named() {
     let error = Store::open_postgres("postgres://[", Durability::Full).unwrap_err();
     assert!(error.to_string().contains("address"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_reaches_the_others_and_not_its_sender() {
+    let Some(stores) = open_two() else { return };
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let hear = |who: &'static str| {
+        let heard = heard.clone();
+        move |what: &str| drop(heard.send(format!("{who} heard {what}")))
+    };
+    let one = stores[0].hints("one", hear("one")).unwrap().unwrap();
+    let _other = stores[1].hints("other", hear("other")).unwrap().unwrap();
+    // Until the other listens, what is said is lost.
+    let patience = std::time::Duration::from_secs(20);
+    let first = tokio::time::timeout(patience, async {
+        loop {
+            one.tell("outbox");
+            let soon = std::time::Duration::from_millis(50);
+            if let Ok(first) = tokio::time::timeout(soon, hears.recv()).await {
+                return first.unwrap();
+            }
+        }
+    });
+    assert_eq!(first.await.unwrap(), "other heard outbox");
+}

@@ -18,8 +18,6 @@ pub struct App {
     pub ids: Ids,
     pub random: Random,
     pub wakes: Wakes,
-    /// The number under which desired state is written; one for all servers of a store.
-    pub epoch: u64,
     /// The loops, for readiness; none in a world that turns them by hand.
     pub supervisor: Option<Supervisor>,
     /// How people reach the server: `http://127.0.0.1:7700`.

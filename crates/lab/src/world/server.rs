@@ -151,11 +151,7 @@ impl Server {
             owner: taken.owner,
             mandates: engine::Mandates::default(),
         };
-        let router = web::router(app(
-            &context,
-            taken.epoch,
-            Blobs::open(&folder.join("blobs"))?,
-        ));
+        let router = web::router(app(&context, Blobs::open(&folder.join("blobs"))?));
         let server = Self {
             router,
             verdicts: Verdicts::new(context.clone()),
@@ -231,7 +227,7 @@ impl Server {
     }
 }
 
-fn app(context: &Context, epoch: u64, blobs: Blobs) -> App {
+fn app(context: &Context, blobs: Blobs) -> App {
     App {
         store: context.store.clone(),
         metrics: context.metrics.clone(),
@@ -240,7 +236,6 @@ fn app(context: &Context, epoch: u64, blobs: Blobs) -> App {
         ids: context.ids.clone(),
         random: context.random.clone(),
         wakes: context.wakes.clone(),
-        epoch,
         supervisor: None,
         public_url: PUBLIC_URL.into(),
         command: COMMAND.into(),

@@ -1,9 +1,10 @@
 //! `server.yaml`: every key also as `SLEEPWELL_<KEY>` in the environment, which wins.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use model::Secret;
 use serde::Deserialize;
 
 /// Is everything a server can be told in a file.
@@ -14,6 +15,11 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: Option<SocketAddr>,
     /// How people reach it; by default `http://` and the address it listens on.
     pub(crate) public_url: Option<String>,
+    /// `postgres://user:password@host/name`, which several servers may share; by default SQLite in the data
+    /// folder.
+    pub(crate) database: Option<Secret>,
+    /// Where artifacts are kept; by default in the data folder. Servers that share a database share it too.
+    pub(crate) artifacts: Option<PathBuf>,
     /// How mail goes out; without it none does.
     pub(crate) smtp: Option<Smtp>,
     /// Addresses with ports inside the network that messages may go to.
@@ -25,7 +31,7 @@ pub(crate) struct ServerConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Smtp {
     /// `smtp://user:password@host:587?tls=required`, `smtps://…`, or `smtp://127.0.0.1:25`.
-    pub(crate) url: String,
+    pub(crate) url: Secret,
     /// `Sleepwell <sleepwell@example.com>`.
     pub(crate) from: String,
 }
@@ -65,6 +71,12 @@ impl ServerConfig {
         if let Some(url) = env("SLEEPWELL_PUBLIC_URL") {
             self.public_url = Some(url);
         }
+        if let Some(url) = env("SLEEPWELL_DATABASE") {
+            self.database = Some(Secret::new(url));
+        }
+        if let Some(folder) = env("SLEEPWELL_ARTIFACTS") {
+            self.artifacts = Some(folder.into());
+        }
         if let Some(list) = env("SLEEPWELL_OUTBOUND_ALLOW") {
             let parts = list.split(',').filter(|part| !part.trim().is_empty());
             self.outbound_allow = parts
@@ -78,6 +90,7 @@ impl ServerConfig {
                 let missing = "SLEEPWELL_SMTP_URL and SLEEPWELL_SMTP_FROM go together";
                 self.smtp = Some(Smtp {
                     url: url
+                        .map(Secret::new)
                         .or(known.as_ref().map(|s| s.url.clone()))
                         .context(missing)?,
                     from: from.or(known.map(|s| s.from)).context(missing)?,
@@ -114,7 +127,7 @@ mod tests {
         ];
         let config = read(text, &env).unwrap();
         assert_eq!(config.listen.unwrap().port(), 2);
-        assert_eq!(config.smtp.unwrap().url, "smtp://b");
+        assert_eq!(config.smtp.unwrap().url.reveal(), "smtp://b");
     }
 
     #[test]

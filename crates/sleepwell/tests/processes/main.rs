@@ -12,6 +12,7 @@ mod demo;
 mod exit_codes;
 mod orders;
 mod server_killed;
+mod several_servers;
 mod shipping;
 mod stopping;
 mod up;

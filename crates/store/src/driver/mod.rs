@@ -4,6 +4,8 @@ mod group;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
+pub use postgres::Hints;
+
 #[derive(Clone)]
 pub(crate) enum Driver {
     Sqlite(sqlite::Sqlite),

@@ -119,13 +119,14 @@ CREATE TABLE judge_test (change BIGINT PRIMARY KEY, last_look TEXT NOT NULL, bod
 
 CREATE TABLE judge_verdict (
   id TEXT PRIMARY KEY,
+  number BIGINT NOT NULL UNIQUE,
   change BIGINT NOT NULL,
   entry TEXT NOT NULL,
   handled BIGINT NOT NULL,
   body TEXT NOT NULL
 );
-CREATE INDEX judge_verdict_change ON judge_verdict (change, id);
-CREATE INDEX judge_verdict_unhandled ON judge_verdict (id) WHERE handled = 0;
+CREATE INDEX judge_verdict_change ON judge_verdict (change, number);
+CREATE INDEX judge_verdict_unhandled ON judge_verdict (number) WHERE handled = 0;
 
 CREATE TABLE act_action (
   key TEXT PRIMARY KEY,

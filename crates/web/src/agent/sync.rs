@@ -19,6 +19,9 @@ use crate::access::Caller;
 use crate::api::Body;
 use crate::error::{Failure, Result, cut, unknown};
 
+/// A nudge of another server may be lost; it is only a hint.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 pub(crate) async fn sync(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -39,8 +42,9 @@ pub(crate) async fn sync(
         if (wish.epoch, wish.revision) != (epoch_seen, revision_seen) {
             return Ok(Json(wish).into_response());
         }
-        let nudged = tokio::time::timeout_at(until, desired.nudged());
-        if nudged.await.is_err() {
+        let again = until.min(Instant::now() + LOOK_AGAIN);
+        let nudged = tokio::time::timeout_at(again, desired.nudged());
+        if nudged.await.is_err() && Instant::now() >= until {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
         }
     }
@@ -64,13 +68,14 @@ fn check(request: &mut Sync) -> Result<()> {
 async fn wish(app: &App, id: HostId) -> Result<Wish> {
     let read = move |tx: &mut store::Tx<'_>| -> std::result::Result<_, store::Error> {
         Ok((
+            store::fleet::epoch(tx)?,
             store::host::revision(tx, id)?,
             store::fleet::desired_of(tx, id)?,
         ))
     };
-    let (revision, desired) = app.store.read(read).await?;
+    let (epoch, revision, desired) = app.store.read(read).await?;
     Ok(Wish {
-        epoch: app.epoch,
+        epoch,
         revision,
         server_time: app.clock.now(),
         desired,

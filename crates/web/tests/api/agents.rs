@@ -16,7 +16,7 @@ pub(crate) fn sync_body(world: &World, more: &Value) -> Value {
     let mut body = json!({
         "boot_id": "boot-1",
         "agent_version": "0.1.0",
-        "epoch_seen": 7,
+        "epoch_seen": 1,
         "revision_seen": 0,
         "wait_ms": 0,
         "reported": [],
@@ -116,7 +116,7 @@ async fn an_agent_sees_its_own_wish_only() {
             .expect(StatusCode::OK)
             .to();
         let services: Vec<&str> = wish.desired.iter().map(|d| d.service.as_str()).collect();
-        assert_eq!((services, wish.epoch, wish.revision), (vec![service], 7, 1));
+        assert_eq!((services, wish.epoch, wish.revision), (vec![service], 1, 1));
         assert_eq!(wish.server_time, world.now());
     }
 }
@@ -154,8 +154,8 @@ async fn a_current_wish_is_304_and_another_epoch_is_not_current() {
     let answer = sync(&world, &host.token, json!({})).await;
     assert_eq!(answer.expect(StatusCode::NOT_MODIFIED).text(), "");
     for seen in [
-        json!({ "epoch_seen": 6 }),
-        json!({ "epoch_seen": 8 }),
+        json!({ "epoch_seen": 0 }),
+        json!({ "epoch_seen": 2 }),
         json!({ "revision_seen": 1 }),
     ] {
         sync(&world, &host.token, seen).await.expect(StatusCode::OK);
@@ -167,6 +167,15 @@ async fn a_current_wish_is_304_and_another_epoch_is_not_current() {
     sync(&world, &host.token, json!({ "revision_seen": 1 }))
         .await
         .expect(StatusCode::NOT_MODIFIED);
+    // Another server of this store has begun the next epoch.
+    let begun = world
+        .app
+        .store
+        .write(|tx| store::fleet::next_epoch(tx, "another"));
+    assert_eq!(begun.await.unwrap(), 2);
+    let answer = sync(&world, &host.token, json!({ "revision_seen": 1 })).await;
+    let wish: Wish = answer.expect(StatusCode::OK).to();
+    assert_eq!(wish.epoch, 2);
 }
 
 /// The call asks not to be held; that is no reason to be sent away before its wish was looked up.

@@ -50,12 +50,12 @@ impl World {
             ids: Ids::new(random.clone()),
             random,
             wakes: Wakes::default(),
-            epoch: 7,
             supervisor: None,
             public_url: "http://127.0.0.1:7700".into(),
             command: "sleepwell".into(),
         };
         change(&mut app);
+        begin_epoch(&app.store);
         Self {
             router: web::router(app.clone()),
             folder,
@@ -297,6 +297,20 @@ impl Answer {
         assert!(self.bytes.len() < 8_000, "{} echoes too much", self.what);
         problem
     }
+}
+
+/// Begins the first epoch, as a server does at its start.
+fn begin_epoch(store: &Store) {
+    let store = store.clone();
+    let begun = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let begin = |tx: &mut store::Tx<'_>| store::fleet::next_epoch(tx, "this server");
+        runtime.block_on(store.write(begin))
+    });
+    assert_eq!(begun.join().unwrap().unwrap(), 1);
 }
 
 pub(crate) fn enrol(name: &str, labels: Value) -> Value {

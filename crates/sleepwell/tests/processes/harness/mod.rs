@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod definition;
+pub(crate) mod front;
 pub(crate) mod inbox;
 pub(crate) mod load;
 pub(crate) mod process;

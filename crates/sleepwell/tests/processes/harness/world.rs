@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::definition::{self, Definition};
+use super::front;
 use super::inbox::{Doors, Inbox};
 use super::process::{self, Ended, Process, sleepwell};
 use super::wait::{until, until_true};
@@ -25,6 +26,10 @@ const START_S: u64 = 15;
 pub(crate) struct World {
     folder: TempDir,
     server: Option<Process>,
+    /// On the same database, with a data folder of its own.
+    second: Option<Process>,
+    /// What servers find in their environment.
+    settings: Vec<(&'static str, String)>,
     agents: BTreeMap<usize, Process>,
     stop_services: bool,
     pub(crate) inbox: Inbox,
@@ -35,6 +40,7 @@ impl Drop for World {
     fn drop(&mut self) {
         self.agents.clear();
         self.server = None;
+        self.second = None;
         process::end_all_of(self.folder.path());
     }
 }
@@ -55,6 +61,31 @@ impl World {
         world
     }
 
+    /// Starts two servers on one PostgreSQL database, behind one address, and their agents; nothing where
+    /// PostgreSQL is not installed.
+    pub(crate) fn with_two_servers(count: usize) -> Option<Self> {
+        let mut world = Self::empty();
+        world.stop_services = true;
+        let servers = [front::free(), front::free()];
+        let artifacts = world.folder().join("artifacts");
+        world.settings = vec![
+            ("SLEEPWELL_DATABASE", testdb::database()?),
+            ("SLEEPWELL_ARTIFACTS", artifacts.display().to_string()),
+            (
+                "SLEEPWELL_PUBLIC_URL",
+                format!("http://{}", front::open(servers)),
+            ),
+        ];
+        let [first, second] = servers.map(|address| address.to_string());
+        world.write_settings(&world.data());
+        world.start_server(&["--listen", &first]);
+        let data = world.folder().join("second");
+        world.write_settings(&data);
+        world.second = Some(world.serve(&data, &["--listen", &second]));
+        world.join_all(count);
+        Some(world)
+    }
+
     /// Makes the folder and the inbox and starts nothing.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::Builder::new()
@@ -65,6 +96,8 @@ impl World {
         Self {
             folder,
             server: None,
+            second: None,
+            settings: vec![],
             agents: BTreeMap::new(),
             stop_services: false,
             inbox,
@@ -73,15 +106,24 @@ impl World {
     }
 
     fn start_all(&mut self, count: usize) {
+        self.write_settings(&self.data());
+        let listen = format!("127.0.0.1:{}", first_port());
+        self.start_server(&["--listen", &listen, "--next-free"]);
+        self.join_all(count);
+    }
+
+    /// Writes the settings of a server into its data folder.
+    fn write_settings(&self, data: &Path) {
         let settings = format!(
             "smtp: {{ url: 'smtp://{smtp}', from: sleepwell@example.test }}\noutbound_allow: ['{smtp}', '{http}']\n",
             smtp = self.doors.smtp,
             http = self.doors.http
         );
-        std::fs::create_dir_all(self.data()).unwrap();
-        std::fs::write(self.data().join("server.yaml"), settings).unwrap();
-        let listen = format!("127.0.0.1:{}", first_port());
-        self.start_server(&["--listen", &listen, "--next-free"]);
+        std::fs::create_dir_all(data).unwrap();
+        std::fs::write(data.join("server.yaml"), settings).unwrap();
+    }
+
+    fn join_all(&mut self, count: usize) {
         (1..=count).for_each(|n| self.join(n));
         until_true("the hosts to join", START_S, || {
             self.client()
@@ -109,14 +151,19 @@ impl World {
     fn start_server(&mut self, options: &[&str]) {
         let address = self.data().join("address");
         let _ = std::fs::remove_file(&address); // of a server that was killed
-        let mut command = sleepwell(&["serve"]);
-        command.args(options).arg("--data").arg(self.data());
-        let mut server = Process::start(&mut command);
-        server.says("listening on", START_S);
-        self.server = Some(server);
+        self.server = Some(self.serve(&self.data(), options));
         until_true("the server to answer", START_S, || {
             self.client().me().is_ok()
         });
+    }
+
+    fn serve(&self, data: &Path, options: &[&str]) -> Process {
+        let mut command = sleepwell(&["serve"]);
+        command.args(options).arg("--data").arg(data);
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        let mut server = Process::start(&mut command);
+        server.says("listening on", START_S);
+        server
     }
 
     pub(crate) fn server(&mut self) -> &mut Process {

@@ -8,6 +8,7 @@
 //! The library's calls block and may not be made on a thread that runs tasks. They are made on the
 //! writer's thread and on threads for blocking work.
 
+mod hints;
 mod session;
 mod value;
 
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use ::postgres::Config;
+pub use hints::Hints;
 pub(crate) use session::Session;
 use tokio::sync::Semaphore;
 
@@ -82,6 +84,14 @@ impl Postgres {
             writer,
             readers: Arc::new(readers),
         })
+    }
+
+    pub(crate) fn hints(
+        &self,
+        owner: &str,
+        hear: impl Fn(&str) + Send + 'static,
+    ) -> Result<Hints, Error> {
+        Hints::start(&self.readers.source, owner, hear)
     }
 
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>

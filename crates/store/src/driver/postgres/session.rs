@@ -25,6 +25,10 @@ impl Session {
         })
     }
 
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// Runs statements without values, in one round trip.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
         Ok(self.client.batch_execute(sql)?)
