@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::api::token::TokenView;
-use model::{Entry, Fact, Kind, Role, Subject, Timestamp};
+use model::{Entry, Fact, Kind, Role, Subject, Timestamp, TokenId};
 use runtime::{Ids, Random};
 use store::{Error, Store, Tx};
 
@@ -22,8 +22,9 @@ pub struct TakenOver {
 /// Takes a store over: begins the next epoch, and makes an admin token unless `admin`, the secret that was
 /// kept, is a good one.
 ///
-/// Where the store belongs to one data folder, the server before is dead, as the caller knows by the
-/// folder's lock, and its leases are freed. Those of servers that share a store run out by themselves.
+/// The server before on the same data folder is dead, as the caller knows by the folder's lock, and its
+/// leases are freed; it is known by the admin token both kept there. Those of other servers that share the
+/// store run out by themselves; where nobody can share it, all are freed.
 ///
 /// # Errors
 /// The store's, in which case nothing changed.
@@ -38,33 +39,40 @@ pub async fn take_over(
     store
         .write(move |tx| {
             let ids = Ids::after(random.clone(), store::id::greatest(tx)?);
-            let owner: Arc<str> = ids.token(now).to_string().into();
+            let (server, new_admin) = match store::token::by_hash(tx, admin)? {
+                Some(token) if token.revoked_at.is_none() => (token.id, None),
+                _ => {
+                    let (id, secret) = make_admin(tx, &ids, &random, now)?;
+                    (id, Some(secret))
+                }
+            };
             if is_alone {
                 store::lease::free_all(tx)?;
+            } else {
+                store::lease::free_those_of(tx, &server.to_string())?;
             }
+            // A name of its own for each process: a data folder that was copied makes no two of them one.
+            let owner: Arc<str> = format!("{server}/{}", ids.token(now)).into();
             store::fleet::next_epoch(tx, &owner)?;
             Ok(TakenOver {
-                new_admin: match store::token::by_hash(tx, admin)? {
-                    Some(token) if token.revoked_at.is_none() => None,
-                    _ => Some(make_admin(tx, &ids, &random, now)?),
-                },
                 owner,
                 ids,
+                new_admin,
             })
         })
         .await
 }
 
-/// Makes an admin token and returns its secret.
+/// Makes an admin token and returns its id and its secret.
 fn make_admin(
     tx: &mut Tx<'_>,
     ids: &Ids,
     random: &Random,
     now: Timestamp,
-) -> Result<String, Error> {
-    let secret = random.secret("swt_");
+) -> Result<(TokenId, String), Error> {
+    let (id, secret) = (ids.token(now), random.secret("swt_"));
     let token = TokenView {
-        id: ids.token(now),
+        id,
         name: "admin".to_owned(),
         role: Role::Admin,
         host: None,
@@ -91,7 +99,7 @@ fn make_admin(
             body: fact.to_body(),
         },
     )?;
-    Ok(secret)
+    Ok((id, secret))
 }
 
 #[cfg(test)]

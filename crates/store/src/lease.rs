@@ -63,3 +63,14 @@ pub fn free_all(tx: &mut Tx<'_>) -> Result<(), Error> {
     tx.execute("UPDATE lease SET until_us = 0", &[])?;
     Ok(())
 }
+
+/// Frees the leases of every process of one server, whose owners are called `SERVER/…`: all of them are
+/// dead.
+pub fn free_those_of(tx: &mut Tx<'_>, server: &str) -> Result<(), Error> {
+    let owners = format!("{server}/%");
+    tx.execute(
+        "UPDATE lease SET until_us = 0 WHERE owner LIKE $1",
+        &[owners.into()],
+    )?;
+    Ok(())
+}

@@ -55,3 +55,18 @@ pub(crate) async fn a_stale_fence_is_refused(store: Store) {
     let late = store.write(move |tx| lease::check(tx, "work", first)).await;
     assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
 }
+
+pub(crate) async fn a_server_frees_the_leases_of_its_dead_processes_alone(store: Store) {
+    let first = acquire(&store, "one/1", at(0)).await.expect("free");
+    store
+        .write(|tx| lease::free_those_of(tx, "other"))
+        .await
+        .unwrap();
+    assert_eq!(acquire(&store, "one/2", at(1)).await, None);
+    store
+        .write(|tx| lease::free_those_of(tx, "one"))
+        .await
+        .unwrap();
+    let second = acquire(&store, "one/2", at(1)).await.expect("freed");
+    assert!(second > first);
+}

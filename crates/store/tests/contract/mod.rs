@@ -29,6 +29,7 @@ macro_rules! suite {
             lease::only_one_owner_at_a_time,
             lease::a_lapsed_lease_gets_a_greater_fence,
             lease::a_stale_fence_is_refused,
+            lease::a_server_frees_the_leases_of_its_dead_processes_alone,
             outbox::a_claimed_row_comes_back_when_its_lease_ends,
             outbox::a_row_ends_once,
             rollout::a_decision_on_stale_state_is_refused,
