@@ -37,6 +37,9 @@ impl Loop for Sealer {
             store::journal::seal(tx, BATCH)
         };
         let sealed = self.0.store.write(seal).await?;
+        if sealed > 0 {
+            self.0.wakes.sealed.nudge();
+        }
         Ok(if sealed == BATCH {
             Turn::Again
         } else {

@@ -33,7 +33,7 @@ pub fn start(context: &Context, senders: Senders, supervisor: &Supervisor) {
     // A crash a host reports is looked at before the planner counts the ring as passed.
     supervisor.spawn(Verdicts::new(context.clone()), &wakes.rollouts);
     supervisor.spawn(Procedures::new(context.clone()), &wakes.verdicts);
-    supervisor.spawn(Notices::new(context.clone()), &wakes.journal);
+    supervisor.spawn(Notices::new(context.clone()), &wakes.sealed);
     supervisor.spawn(Outbox::new(context.clone(), senders), &wakes.outbox);
     supervisor.spawn(Sealer::new(context.clone()), &wakes.journal);
 }

@@ -52,6 +52,10 @@ pub const AGENT_EVENTS: usize = 1_000;
 pub const UNSENT_EVENTS_BYTES: usize = 64 << 20;
 /// Items of one list answer; more come by `?after=`.
 pub const LIST_ITEMS: usize = 500;
+/// Streams of events open at the same time.
+pub const STREAMS: usize = 256;
+/// How long a stream of events stays open; the client comes again, with its token.
+pub const STREAM_TIME: Duration = Duration::from_secs(600);
 /// Hosts of one installation.
 pub const HOSTS: usize = 10_000;
 /// Services of one host.

@@ -27,6 +27,8 @@ pub struct Listener(watch::Receiver<u64>);
 pub struct Wakes {
     /// Entries were appended to the journal.
     pub journal: Wake,
+    /// Entries got their numbers, and can be read in order.
+    pub sealed: Wake,
     /// A rollout was started or ordered about, or a host reported something new.
     pub rollouts: Wake,
     /// A host is asked for something new.
@@ -50,6 +52,7 @@ impl Default for Wakes {
         let wake = |name| Wake::new(name, Arc::clone(&others));
         Self {
             journal: wake("journal"),
+            sealed: wake("sealed"),
             rollouts: wake("rollouts"),
             desired: wake("desired"),
             verdicts: wake("verdicts"),
@@ -69,6 +72,7 @@ impl Wakes {
     pub fn ring(&self, name: &str) {
         let all = [
             &self.journal,
+            &self.sealed,
             &self.rollouts,
             &self.desired,
             &self.verdicts,

@@ -133,6 +133,8 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         ids,
         random,
         wakes,
+        streams: web::streams(),
+        shutdown: Some(shutdown.clone()),
         supervisor: Some(supervisor.clone()),
         public_url: url.into(),
         command: command.as_str().into(),

@@ -19,6 +19,6 @@ mod patience;
 pub mod routes;
 
 pub use access::Access;
-pub use app::App;
+pub use app::{App, streams};
 pub use blobs::Blobs;
 pub use routes::router;

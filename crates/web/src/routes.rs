@@ -158,6 +158,12 @@ pub fn all() -> Vec<Route> {
             viewer,
             get(api::journal::list),
         ),
+        route(
+            get_.clone(),
+            "/api/v1/events",
+            viewer,
+            get(api::events::events),
+        ),
         // People and tokens.
         route(get_.clone(), "/api/v1/me", viewer, get(api::tokens::me)),
         route(

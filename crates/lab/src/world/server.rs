@@ -236,6 +236,8 @@ fn app(context: &Context, blobs: Blobs) -> App {
         ids: context.ids.clone(),
         random: context.random.clone(),
         wakes: context.wakes.clone(),
+        streams: web::streams(),
+        shutdown: None,
         supervisor: None,
         public_url: PUBLIC_URL.into(),
         command: COMMAND.into(),

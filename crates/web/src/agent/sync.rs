@@ -43,8 +43,12 @@ pub(crate) async fn sync(
             return Ok(Json(wish).into_response());
         }
         let again = until.min(Instant::now() + LOOK_AGAIN);
-        let nudged = tokio::time::timeout_at(again, desired.nudged());
-        if nudged.await.is_err() && Instant::now() >= until {
+        let is_over = tokio::select! {
+            () = desired.nudged() => false,
+            () = tokio::time::sleep_until(again) => Instant::now() >= until,
+            () = app.closing() => true,
+        };
+        if is_over {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
         }
     }

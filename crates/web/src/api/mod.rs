@@ -2,6 +2,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod changes;
+pub(crate) mod events;
 pub(crate) mod hosts;
 pub(crate) mod join_tokens;
 pub(crate) mod journal;

@@ -44,6 +44,7 @@ const MAP: &[(&str, &str, Access)] = &[
     ),
     ("GET", "/api/v1/learn/why/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/learn/journal", Needs(Role::Viewer)),
+    ("GET", "/api/v1/events", Needs(Role::Viewer)),
     ("GET", "/api/v1/me", Needs(Role::Viewer)),
     ("GET", "/api/v1/tokens", Needs(Role::Admin)),
     ("POST", "/api/v1/tokens", Needs(Role::Admin)),
@@ -197,7 +198,7 @@ fn the_router_and_the_map_have_the_same_rows() {
 
 #[tokio::test]
 async fn every_route_answers_every_caller_as_the_map_says() {
-    let world = World::new();
+    let world = World::closing();
     let callers = callers(&world).await;
     for (method, path, access) in MAP {
         for caller in &callers {
@@ -233,7 +234,7 @@ fn check(answer: &Answer, refusal: Option<(StatusCode, &str)>, has_body: bool, w
 
 #[tokio::test]
 async fn a_path_takes_only_its_own_methods() {
-    let world = World::new();
+    let world = World::closing();
     let admin = world.token(Role::Admin).await;
     let paths: BTreeSet<&str> = MAP.iter().map(|(_, path, _)| *path).collect();
     for path in paths {
@@ -267,7 +268,7 @@ async fn a_path_takes_only_its_own_methods() {
 
 #[tokio::test]
 async fn reading_changes_nothing() {
-    let world = World::new();
+    let world = World::closing();
     let admin = world.token(Role::Admin).await;
     let agent = world.host("web-1", serde_json::json!({})).await.token;
     let before = world.journal().await.len();
@@ -288,7 +289,7 @@ async fn reading_changes_nothing() {
 /// The journal is the audit log and tells people from machinery by the form of the name.
 #[tokio::test]
 async fn who_acted_is_the_name_of_the_token() {
-    let world = World::new();
+    let world = World::closing();
     let admin = world
         .store_token("jonas", Role::Admin, None, None, None)
         .await;

@@ -30,7 +30,7 @@ fn target() -> &'static Target {
             .enable_all()
             .build()
             .unwrap();
-        let world = World::new();
+        let world = World::closing();
         let (admin, agent, digest) = runtime.block_on(async {
             let admin = world.token(Role::Admin).await;
             let agent = world.host("web-1", json!({ "role": "shop" })).await.token;

@@ -18,4 +18,5 @@ mod rollouts;
 mod samples;
 mod secrets;
 mod slow;
+mod streams;
 mod tokens;

@@ -93,7 +93,7 @@ async fn secrets(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn secrets_are_in_no_file_no_log_and_no_refusal() {
     let log = Log::take();
-    let world = World::new();
+    let world = World::closing();
     let secrets = secrets(&world).await;
     let operator = &secrets[1];
     world.release(operator, "1.0", &definition(ONE_RING)).await;
@@ -153,7 +153,7 @@ async fn secrets_are_in_no_file_no_log_and_no_refusal() {
 /// What a service is run with may hold its passwords: only the hosts that run it are told.
 #[tokio::test]
 async fn what_a_service_is_run_with_is_shown_to_no_reader() {
-    let world = World::new();
+    let world = World::closing();
     let admin = world.token(Role::Admin).await;
     world.host("web-1", json!({ "role": "shop" })).await;
     world.release(&admin, "1.0", &definition(ONE_RING)).await;

@@ -7,13 +7,14 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use http_body_util::BodyExt;
 use metrics::{Limits, Metrics};
 use model::api::Problem;
 use model::api::agent::Enrolled;
 use model::api::token::TokenView;
 use model::{Digest, Entry, Fact, HostId, Role, Timestamp};
-use runtime::{Clock, Ids, Random, Wakes};
+use runtime::{Clock, Ids, Random, Shutdown, Wakes};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::{Durability, Store};
@@ -37,6 +38,16 @@ impl World {
         Self::with(|_| {})
     }
 
+    /// Builds a world whose server is about to end: no call is held open.
+    pub(crate) fn closing() -> Self {
+        Self::with(|app| app.shutdown = Some(Shutdown::new().1))
+    }
+
+    /// Opens a call whose answer does not end, and returns it as soon as it begins.
+    pub(crate) async fn open(&self, call: Call) -> Response {
+        self.router.clone().oneshot(call.request).await.unwrap()
+    }
+
     /// Builds a world whose parts are changed before the router is made.
     pub(crate) fn with(change: impl FnOnce(&mut App)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -50,6 +61,8 @@ impl World {
             ids: Ids::new(random.clone()),
             random,
             wakes: Wakes::default(),
+            streams: web::streams(),
+            shutdown: None,
             supervisor: None,
             public_url: "http://127.0.0.1:7700".into(),
             command: "sleepwell".into(),
