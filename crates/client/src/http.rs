@@ -103,7 +103,16 @@ impl Client {
     /// Reads `path` as it is; more than `limit_bytes` are a [`Error::BadAnswer`].
     pub fn get_bytes(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, Error> {
         let request = self.ready(self.agent.get(self.url(path)), self.timeout);
-        let mut response = self.accepted(path, request.call())?;
+        let response = self.accepted(path, request.call())?;
+        self.read(path, response, limit_bytes)
+    }
+
+    fn read(
+        &self,
+        path: &str,
+        mut response: Response<Body>,
+        limit_bytes: usize,
+    ) -> Result<Vec<u8>, Error> {
         let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
         let source = response.body_mut().with_config().limit(u64::MAX).reader();
         let mut bytes = Vec::new();
@@ -115,6 +124,34 @@ impl Client {
             return Err(self.bad(path, format!("it is over {limit_bytes} bytes")));
         }
         Ok(bytes)
+    }
+
+    /// Sends any request, with a JSON body where there is one, and returns the answer as it is.
+    pub fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&[u8]>,
+        limit_bytes: usize,
+    ) -> Result<Vec<u8>, Error> {
+        let builder = ureq::http::Request::builder()
+            .method(method)
+            .uri(self.url(path));
+        let builder = match &self.token {
+            Some(token) => builder.header("authorization", format!("Bearer {}", token.reveal())),
+            None => builder,
+        };
+        let builder = match body {
+            Some(_) => builder.header("content-type", "application/json"),
+            None => builder,
+        };
+        let request = builder
+            .body(body.unwrap_or_default())
+            .map_err(|e| self.bad(path, e.to_string()))?;
+        let configured = self.agent.configure_request(request);
+        let request = configured.timeout_global(Some(self.timeout)).build();
+        let response = self.accepted(path, self.agent.run(request))?;
+        self.read(path, response, limit_bytes)
     }
 
     pub fn post_json<B: Serialize, T: DeserializeOwned>(

@@ -81,6 +81,12 @@ pub(crate) enum Command {
     Hosts(Hosts),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
+    /// What is missing, with the command that fixes it
+    Doctor,
+    /// Call the API with your token and print the answer
+    Api(Api),
+    /// Print a script that completes commands and options
+    Completions(Completions),
     /// What the exit codes mean
     #[command(after_help = crate::show::exit::help())]
     ExitCodes,
@@ -258,4 +264,21 @@ pub(crate) struct Check {
     /// Print the JSON Schema of the file, for editors
     #[arg(long)]
     pub(crate) schema: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Api {
+    /// Such as /api/v1/observe/changes
+    pub(crate) path: String,
+    /// GET, POST, PUT or DELETE (default: GET, with --body POST)
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// JSON to send; `-` reads it from standard input
+    #[arg(short = 'd', long, value_name = "JSON")]
+    pub(crate) body: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
 }

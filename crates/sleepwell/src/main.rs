@@ -40,6 +40,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Command::Changes(changes) => commands::changes::run(global, changes),
         Command::Hosts(hosts) => commands::hosts::run(global, hosts),
         Command::Check(check) => commands::check::run(global, check),
+        Command::Doctor => commands::doctor::run(global),
+        Command::Api(api) => commands::api::run(global, api),
+        Command::Completions(completions) => commands::completions::run(completions),
         Command::ExitCodes => commands::exit_codes(),
     }
 }

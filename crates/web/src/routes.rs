@@ -160,6 +160,12 @@ pub fn all() -> Vec<Route> {
         ),
         route(
             get_.clone(),
+            "/api/v1/learn/journal/check",
+            admin,
+            get(api::journal::check),
+        ),
+        route(
+            get_.clone(),
             "/api/v1/events",
             viewer,
             get(api::events::events),

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod change;
 pub mod deliver;
+pub mod journal;
 pub mod problem;
 pub mod token;
 

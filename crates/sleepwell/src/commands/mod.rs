@@ -1,9 +1,12 @@
 //! One file per command; what they share stands here.
 
 pub(crate) mod agent;
+pub(crate) mod api;
 pub(crate) mod changes;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod doctor;
 pub(crate) mod follow;
 pub(crate) mod hosts;
 pub(crate) mod order;
@@ -21,8 +24,13 @@ use crate::show::Style;
 
 /// Prints to standard output; a reader that has gone away ends the program quietly.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints what may be no text.
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
     }

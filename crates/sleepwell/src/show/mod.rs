@@ -10,6 +10,7 @@
 //! for the size, respects `NO_COLOR` and writes.
 
 pub(crate) mod changes;
+pub(crate) mod doctor;
 pub(crate) mod exit;
 mod facts;
 pub(crate) mod hosts;

@@ -7,6 +7,7 @@
 mod harness;
 
 mod agent_killed;
+mod asking;
 mod bad_releases;
 mod demo;
 mod exit_codes;

@@ -44,6 +44,7 @@ const MAP: &[(&str, &str, Access)] = &[
     ),
     ("GET", "/api/v1/learn/why/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/learn/journal", Needs(Role::Viewer)),
+    ("GET", "/api/v1/learn/journal/check", Needs(Role::Admin)),
     ("GET", "/api/v1/events", Needs(Role::Viewer)),
     ("GET", "/api/v1/me", Needs(Role::Viewer)),
     ("GET", "/api/v1/tokens", Needs(Role::Admin)),

@@ -1,0 +1,128 @@
+//! `sleepwell doctor`: what is missing, with the command that fixes it.
+
+use anyhow::Result;
+use client::Client;
+use model::Role;
+use model::api::deliver::HostView;
+use model::api::journal::JournalCheck;
+use model::deliver::Proof;
+
+use super::connect::connect;
+use super::{print, print_json, style};
+use crate::args::Global;
+use crate::show::doctor::{Finding, lines};
+
+/// Asks one thing after the other; what an answer before makes pointless is not asked.
+pub(crate) fn run(global: &Global) -> Result<u8> {
+    let client = connect(global)?;
+    let findings = findings(&client);
+    if global.json.is_some() {
+        print_json(&findings)?;
+    } else {
+        print(&lines(&findings, style(global)))?;
+    }
+    Ok(u8::from(findings.iter().any(|finding| !finding.is_well)))
+}
+
+fn findings(client: &Client) -> Vec<Finding> {
+    let url = client.base_url();
+    if let Err(error) = client.raw("GET", "/-/healthy", None, 1_000) {
+        let hint =
+            "start it with `sleepwell up` or `sleepwell serve`, or name another one with --server";
+        return vec![Finding::bad(
+            format!("no server answers at {url}: {error}"),
+            hint,
+        )];
+    }
+    let mut findings = vec![Finding::well(format!("a server answers at {url}"))];
+    findings.push(match client.raw("GET", "/-/ready", None, 1_000) {
+        Ok(_) => Finding::well("its store and every loop work"),
+        Err(error) => Finding::bad(error.to_string(), "read the server's log"),
+    });
+    let role = match client.me() {
+        Ok(me) => {
+            findings.push(Finding::well(format!(
+                "your token `{}` is a good {}",
+                me.name, me.role
+            )));
+            me.role
+        }
+        Err(error) => {
+            let hint = "set SLEEPWELL_TOKEN, or name the server's data folder with --data";
+            findings.push(Finding::bad(
+                format!("your token is not taken: {error}"),
+                hint,
+            ));
+            return findings;
+        }
+    };
+    if role == Role::Admin {
+        findings.push(journal(client));
+    }
+    match client.hosts(&[]) {
+        Ok(hosts) => findings.extend(of_hosts(&hosts)),
+        Err(error) => findings.push(Finding::bad(
+            format!("hosts cannot be listed: {error}"),
+            "try again",
+        )),
+    }
+    findings
+}
+
+fn journal(client: &Client) -> Finding {
+    let check = client.get_json::<JournalCheck>("/api/v1/learn/journal/check", &[]);
+    match check {
+        Ok(JournalCheck {
+            broken: Some(broken),
+            ..
+        }) => Finding::bad(
+            format!(
+                "the journal was changed at entry {}: {}",
+                broken.seq, broken.why
+            ),
+            "restore the database from a backup, and find out who wrote to it",
+        ),
+        Ok(check) => Finding::well(format!(
+            "the journal is whole: {} entries sealed, {} wait for the sealer",
+            check.sealed, check.unsealed
+        )),
+        Err(error) => Finding::bad(
+            format!("the journal cannot be checked: {error}"),
+            "try again",
+        ),
+    }
+}
+
+fn of_hosts(hosts: &[HostView]) -> Vec<Finding> {
+    if hosts.is_empty() {
+        let hint = "run `sleepwell agent token` and paste what it prints on a host";
+        return vec![Finding::bad("no host has joined", hint)];
+    }
+    let mut findings = Vec::new();
+    for host in hosts {
+        if let Some(since) = host.unknown_since {
+            findings.push(Finding::bad(
+                format!("{} is silent since {since}", host.name),
+                "look whether its agent runs: `sleepwell agent run` on that host",
+            ));
+            continue;
+        }
+        let off = |proof| !matches!(proof, Proof::Converged | Proof::Stopped);
+        for service in host.services.iter().filter(|service| off(service.proof)) {
+            findings.push(Finding::bad(
+                format!(
+                    "{} on {} is {}: {}",
+                    service.service, host.name, service.proof, service.why
+                ),
+                format!("sleepwell hosts {}", service.service),
+            ));
+        }
+    }
+    if findings.is_empty() {
+        let many = model::words::counted(hosts.len() as u64, "host");
+        findings.push(Finding::well(format!(
+            "{many}: each reports, and runs what it should"
+        )));
+    }
+    findings
+}
