@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test check fetch
+.PHONY: run test check fetch bench
 
 CARGO ?= cargo
 DEMO_ARGS ?=
@@ -23,3 +23,7 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) test --workspace
+
+# The figures of docs/benchmarks.md, each beside its floor in the same run.
+bench: fetch
+	@$(CARGO) run --release --locked --quiet --package bench

@@ -21,9 +21,10 @@ use anyhow::{Context, Result, anyhow, bail};
 const DEMAND: &str = "SLEEPWELL_DEMAND_POSTGRES";
 /// Where Debian keeps the server's binaries, which are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
+const SETTINGS: &str =
+    "-c listen_addresses= -c max_connections=300 -c shared_buffers=64MB -c max_wal_size=512MB";
 /// Speed instead of durability: the data is thrown away.
-const SETTINGS: &str = "-c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=300 \
-     -c shared_buffers=64MB -c max_wal_size=512MB";
+const THROWN_AWAY: &str = "-c fsync=off -c full_page_writes=off";
 
 struct Server {
     socket: PathBuf,
@@ -39,7 +40,20 @@ struct Server {
 /// When the server cannot be started, or is missing where `SLEEPWELL_DEMAND_POSTGRES` demands it.
 pub fn database() -> Option<String> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
+    database_on(&SERVER, THROWN_AWAY)
+}
+
+/// Returns the address of a new empty database whose commits are pressed onto the disk, for measuring.
+///
+/// # Panics
+/// As [`database`].
+pub fn durable_database() -> Option<String> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    database_on(&SERVER, "")
+}
+
+fn database_on(server: &OnceLock<Option<Server>>, settings: &str) -> Option<String> {
+    let server = server.get_or_init(|| {
         let binaries = binaries();
         if binaries.is_none() {
             let missing = "PostgreSQL's server (initdb, pg_ctl) is not installed";
@@ -48,7 +62,7 @@ pub fn database() -> Option<String> {
                 "skipped: {missing}; install it to run the tests on both stores"
             ));
         }
-        binaries.map(|binaries| start(&binaries).expect("a PostgreSQL server"))
+        binaries.map(|binaries| start(&binaries, settings).expect("a PostgreSQL server"))
     });
     let server = server.as_ref()?;
     let name = format!("t{}", server.databases.fetch_add(1, Ordering::Relaxed));
@@ -102,7 +116,7 @@ fn binaries() -> Option<PathBuf> {
     })
 }
 
-fn start(binaries: &Path) -> Result<Server> {
+fn start(binaries: &Path, settings: &str) -> Result<Server> {
     let folder = tempfile::Builder::new().prefix("sleepwell-pg-").tempdir()?;
     let folder = folder.keep();
     let user = other_user()?;
@@ -133,7 +147,7 @@ fn start(binaries: &Path) -> Result<Server> {
     initdb.push(data.clone().into());
     run("initdb", &initdb)?;
     let alive = end_with_this_process(binaries, &folder, user)?;
-    let options = format!("{SETTINGS} -k {}", folder.display());
+    let options = format!("{SETTINGS} {settings} -k {}", folder.display());
     let mut ctl = words(&["start", "--wait", "--silent", "-o", &options, "-l"]);
     ctl.extend([folder.join("log").into(), "-D".into(), data.into()]);
     run("pg_ctl", &ctl)?;
