@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{DesiredState, HeldReason, Priority, Proof, ReleaseRef};
+use crate::deliver::{
+    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Priority, Proof, ReleaseRef,
+};
 use crate::judge::Verdict;
 use crate::{
     ActionId, EnvironmentName, HostName, PageId, RingName, Role, ServiceName, Timestamp, VerdictId,
@@ -168,6 +170,29 @@ pub enum Fact {
         to: String,
         attempts: u32,
         why: String,
+    },
+
+    // Other tools.
+    /// A git host told what happened in a repository.
+    HookReceived {
+        host: GitHost,
+        /// The host's id of it.
+        delivery: String,
+        event: Box<GitEvent>,
+        outcome: DeliveryOutcome,
+    },
+    /// Another tool told by a CDEvent what it did.
+    CdeventReceived {
+        source: String,
+        id: String,
+        #[serde(rename = "type")]
+        event_type: String,
+        /// The id of what it is about; absent where the event could not be read.
+        about: Option<String>,
+        environment: Option<String>,
+        /// A package URL.
+        artifact: Option<String>,
+        outcome: DeliveryOutcome,
     },
 }
 

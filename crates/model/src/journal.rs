@@ -63,7 +63,8 @@ impl FromStr for Kind {
     }
 }
 
-/// Is what an entry is about: `change/chg-7`, `host/web-1`, `service/shop`, `token/…`, `server`.
+/// Is what an entry is about: `change/chg-7`, `host/web-1`, `service/shop`, `token/…`,
+/// `repository/octo/hello-world`, `server`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     Change(ChangeId),
@@ -71,6 +72,10 @@ pub enum Subject {
     Service(ServiceName),
     /// By the name people gave it.
     Token(String),
+    /// With its owner, as its git host calls it: `repository/octo/hello-world`.
+    Repository(String),
+    /// Another tool, as it calls itself: `tool//ci/jenkins`.
+    Tool(String),
     Server,
 }
 
@@ -81,6 +86,8 @@ impl fmt::Display for Subject {
             Subject::Host(name) => write!(f, "host/{name}"),
             Subject::Service(name) => write!(f, "service/{name}"),
             Subject::Token(name) => write!(f, "token/{name}"),
+            Subject::Repository(name) => write!(f, "repository/{name}"),
+            Subject::Tool(name) => write!(f, "tool/{name}"),
             Subject::Server => f.write_str("server"),
         }
     }
@@ -94,6 +101,8 @@ impl FromStr for Subject {
             Some(("host", name)) => name.parse().map(Subject::Host),
             Some(("service", name)) => name.parse().map(Subject::Service),
             Some(("token", name)) => Ok(Subject::Token(name.to_owned())),
+            Some(("repository", name)) => Ok(Subject::Repository(name.to_owned())),
+            Some(("tool", name)) => Ok(Subject::Tool(name.to_owned())),
             None if s == "server" => Ok(Subject::Server),
             _ => Err(format!("`{s}` is not a subject such as change/chg-7")),
         }
@@ -158,6 +167,18 @@ pub const CHAIN_START: Digest = Digest::from_bytes([0; 32]);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subject_is_read_as_it_was_written() {
+        for text in [
+            "repository/octo/hello-world",
+            "tool//ci/x",
+            "service/shop",
+            "server",
+        ] {
+            assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
+        }
+    }
 
     /// Numbers of 17 digits, as evidence has them: a parser that is only nearly exact changes the last
     /// digit of some, and the entry would look edited.

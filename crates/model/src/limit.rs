@@ -80,3 +80,22 @@ pub const SYNC_WAIT: Duration = Duration::from_secs(10);
 pub const JOIN_TOKEN_TTL: Duration = Duration::from_secs(3_600);
 /// Points of a verdict's trace.
 pub const TRACE_POINTS: usize = 200;
+/// A git host's webhook; the hosts themselves send no more.
+pub const HOOK_BYTES: usize = 25 << 20;
+/// Webhooks whose bodies are in memory before their sender is known; more wait at the door.
+pub const HOOKS_AT_ONCE: usize = 8;
+/// How long a git host's delivery is remembered: hosts offer to send it again for some days.
+pub const HOOK_MEMORY: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long the same bytes of a git host that numbers nothing count as a repeat: it tries again within
+/// minutes, and a person may well do the same thing twice in a day.
+pub const UNNUMBERED_HOOK_MEMORY: Duration = Duration::from_secs(600);
+/// A request of CDEvents; one event has a few kB.
+pub const CDEVENTS_BYTES: usize = 8 << 20;
+/// Events of one batch of CDEvents.
+pub const CDEVENTS: usize = 1_000;
+/// How long a CDEvent is remembered; a tool restored from a backup may send a month again.
+pub const CDEVENT_MEMORY: Duration = Duration::from_secs(90 * 24 * 3_600);
+/// Deliveries that are forgotten at once, so that no sender waits for the tidying up.
+pub const FORGOTTEN_AT_ONCE: usize = 100;
+/// A text that another tool sends as an id or a name: a git reference, a package URL, a delivery id.
+pub const FOREIGN_NAME_BYTES: usize = 1_000;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// Is what a token allows. The first three are people's and each includes the one before;
-/// `Agent` and `Join` open their own rows only.
+/// `Agent`, `Join` and `Ingest` open their own rows only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -20,15 +20,18 @@ pub enum Role {
     Agent,
     /// Enrols one host, once.
     Join,
+    /// Tells what other tools did: writes CDEvents, reads nothing.
+    Ingest,
 }
 
 impl Role {
-    pub const ALL: [Role; 5] = [
+    pub const ALL: [Role; 6] = [
         Role::Viewer,
         Role::Operator,
         Role::Admin,
         Role::Agent,
         Role::Join,
+        Role::Ingest,
     ];
 
     /// Tells whether this role may do what `needed` may.
@@ -37,7 +40,7 @@ impl Role {
             Role::Viewer => Some(1),
             Role::Operator => Some(2),
             Role::Admin => Some(3),
-            Role::Agent | Role::Join => None,
+            Role::Agent | Role::Join | Role::Ingest => None,
         };
         match (rank(self), rank(needed)) {
             (Some(mine), Some(needed)) => mine >= needed,
@@ -54,6 +57,7 @@ impl fmt::Display for Role {
             Role::Admin => "admin",
             Role::Agent => "agent",
             Role::Join => "join",
+            Role::Ingest => "ingest",
         })
     }
 }
@@ -65,7 +69,7 @@ impl FromStr for Role {
             .into_iter()
             .find(|role| role.to_string() == s)
             .ok_or_else(|| {
-                format!("unknown role `{s}`; known: viewer, operator, admin, agent, join")
+                format!("unknown role `{s}`; known: viewer, operator, admin, agent, join, ingest")
             })
     }
 }
@@ -79,6 +83,7 @@ mod tests {
         assert!(Role::Admin.allows(Role::Viewer) && Role::Operator.allows(Role::Viewer));
         assert!(!Role::Viewer.allows(Role::Operator));
         assert!(!Role::Agent.allows(Role::Viewer) && !Role::Admin.allows(Role::Agent));
+        assert!(!Role::Ingest.allows(Role::Viewer) && !Role::Admin.allows(Role::Ingest));
         for role in Role::ALL {
             assert_eq!(role.to_string().parse::<Role>().unwrap(), role);
         }

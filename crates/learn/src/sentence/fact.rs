@@ -6,7 +6,7 @@ use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, Fact, RingName, Timestamp};
 
-use super::evidence;
+use super::{evidence, foreign};
 
 /// Is an entry in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,6 +229,28 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             line(to),
             counted((*attempts).into(), "attempt")
         ),
+        Fact::HookReceived {
+            host,
+            delivery: _,
+            event,
+            outcome,
+        } => foreign::hook(*host, event, *outcome),
+        Fact::CdeventReceived {
+            source,
+            id: _,
+            event_type,
+            about,
+            environment,
+            artifact,
+            outcome,
+        } => foreign::cdevent(&foreign::Cdevent {
+            source,
+            event_type,
+            about: about.as_deref(),
+            environment: environment.as_deref(),
+            artifact: artifact.as_deref(),
+            outcome: *outcome,
+        }),
     }
 }
 

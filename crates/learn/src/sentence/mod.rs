@@ -2,6 +2,7 @@
 
 mod evidence;
 mod fact;
+mod foreign;
 
 pub use evidence::{Tense, paragraphs, reason, verdict};
 pub(crate) use evidence::{harm, signal_state};

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use learn::sentence::of;
-use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
+use model::deliver::{
+    Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason, Priority,
+    Proof,
+};
 use model::{ActionId, Entry, Fact, Kind, PageId, Role, Timestamp, VerdictId};
 use serde_json::json;
 
@@ -366,7 +369,74 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             },
             "A message could not be delivered, mail to ops@example.org, after 10 attempts.",
         ),
+        (
+            hook(GitEvent {
+                repo: Some("octo/shop".to_owned()),
+                actor: Some("jonas".to_owned()),
+                reference: Some("refs/heads/main".to_owned()),
+                sha: Some("6113728f27ae82c7b1a177c8d03f9e96e0adf246".to_owned()),
+                ..GitEvent::of(GitEventKind::Push)
+            }),
+            "github told of a push to refs/heads/main at 6113728f27ae in octo/shop by jonas.",
+        ),
+        (
+            hook(GitEvent {
+                repo: Some("octo/shop".to_owned()),
+                reference: Some("refs/tags/v1".to_owned()),
+                deleted: Some(true),
+                ..GitEvent::of(GitEventKind::Tag)
+            }),
+            "github told of the end of refs/tags/v1 in octo/shop.",
+        ),
+        (
+            hook(GitEvent::of(GitEventKind::Ping)),
+            "github tried whether its webhooks arrive; they do.",
+        ),
+        (
+            hook(GitEvent::of(GitEventKind::Other("wiki\u{1b}".to_owned()))),
+            "github sent `wiki` about a repository it does not name, which is kept and not understood.",
+        ),
+        (
+            cdevent(
+                Some("pkg:oci/shop@sha256%3A00"),
+                DeliveryOutcome::Deployment,
+            ),
+            "/ci told that shop runs pkg:oci/shop@sha256%3A00 in prod (`dev.cdevents.service.deployed.0.3.0`).",
+        ),
+        (
+            cdevent(None, DeliveryOutcome::Recorded),
+            "/ci told of shop in prod (`dev.cdevents.service.deployed.0.3.0`).",
+        ),
+        (
+            cdevent(None, DeliveryOutcome::NotUnderstood),
+            "/ci sent `dev.cdevents.service.deployed.0.3.0`, which is kept and not understood.",
+        ),
     ]
+}
+
+fn hook(event: GitEvent) -> Fact {
+    let outcome = match event.kind {
+        GitEventKind::Other(_) => DeliveryOutcome::NotUnderstood,
+        _ => DeliveryOutcome::Recorded,
+    };
+    Fact::HookReceived {
+        host: GitHost::Github,
+        delivery: "1".to_owned(),
+        event: Box::new(event),
+        outcome,
+    }
+}
+
+fn cdevent(artifact: Option<&str>, outcome: DeliveryOutcome) -> Fact {
+    Fact::CdeventReceived {
+        source: "/ci".to_owned(),
+        id: "1".to_owned(),
+        event_type: "dev.cdevents.service.deployed.0.3.0".to_owned(),
+        about: Some("shop".to_owned()),
+        environment: Some("prod".to_owned()),
+        artifact: artifact.map(str::to_owned),
+        outcome,
+    }
 }
 
 /// Names every variant, so that a new fact does not compile here before it has a row above.
@@ -402,9 +472,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::MessageAccepted { .. } => 27,
         Fact::MessageFailed { .. } => 28,
         Fact::HostEnrolledAgain { .. } => 29,
+        Fact::HookReceived { .. } => 30,
+        Fact::CdeventReceived { .. } => 31,
     }
 }
-const VARIANTS: usize = 30;
+const VARIANTS: usize = 32;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod change;
 pub mod deliver;
 pub mod journal;
+pub mod delivery;
 pub mod problem;
 pub mod token;
 

@@ -1,8 +1,11 @@
-//! What is delivered: artifacts, releases, rollouts, and what each host is asked for and proves.
+//! What is delivered: artifacts, releases, rollouts, what each host is asked for and proves, and what
+//! other tools deliver to us.
 
 pub mod artifact;
 pub mod definition;
+pub mod delivery;
 pub mod desired;
+pub mod git_event;
 pub mod host;
 pub mod release;
 pub mod reported;
@@ -12,7 +15,9 @@ pub use artifact::{Artifact, ArtifactFormat};
 pub use definition::{
     AtDeadline, Check, Definition, EnvironmentPlan, Health, Owner, RingSize, RingSpec, Run, Scrape,
 };
+pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
+pub use git_event::{GitEvent, GitEventKind, GitHost};
 pub use host::Host;
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};

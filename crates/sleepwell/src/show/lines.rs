@@ -55,7 +55,9 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostEnrolledAgain { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
-        | Fact::MessageQueued { .. } => return None,
+        | Fact::MessageQueued { .. }
+        | Fact::HookReceived { .. }
+        | Fact::CdeventReceived { .. } => return None,
         Fact::HostProof { proof, .. } if *proof == Proof::Pending => return None,
 
         Fact::HostSilent { host, since } => {

@@ -105,6 +105,7 @@ fn allows(role: Role, needed: Role) -> bool {
         Role::Admin => role == Role::Admin,
         Role::Agent => role == Role::Agent,
         Role::Join => role == Role::Join,
+        Role::Ingest => role == Role::Ingest,
     }
 }
 
