@@ -11,6 +11,7 @@
 
 pub mod action;
 pub mod change;
+pub mod delivery;
 mod driver;
 mod error;
 pub mod event;

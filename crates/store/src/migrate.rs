@@ -5,6 +5,7 @@ use crate::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_thread.sql"),
     include_str!("migrations/0002_commit_order.sql"),
+    include_str!("migrations/0003_delivery.sql"),
 ];
 
 /// Is a database being brought to the newest schema; nobody else does so at the same time.

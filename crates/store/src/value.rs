@@ -41,7 +41,8 @@ from_text!(
     model::Role,
     model::Kind,
     &model::Subject,
-    model::observe::ChangeState
+    model::observe::ChangeState,
+    model::deliver::Origin
 );
 
 impl From<String> for Value {

@@ -1,5 +1,6 @@
 //! What every driver must do, as generic functions over an open [`store::Store`].
 
+pub(crate) mod delivery;
 pub(crate) mod fleet;
 pub(crate) mod id;
 pub(crate) mod journal;
@@ -43,6 +44,9 @@ macro_rules! suite {
             token::a_join_token_is_used_once_unless_it_is_revoked,
             token::the_tokens_of_one_host_are_revoked_together,
             token::a_version_is_not_used_twice,
+            delivery::a_delivery_is_found_by_its_key_while_it_is_remembered,
+            delivery::a_key_is_taken_once_until_it_is_forgotten,
+            delivery::old_deliveries_are_forgotten_a_few_at_a_time,
         );
     };
     (@each $open:ident: $($module:ident::$test:ident,)*) => {$(
