@@ -135,6 +135,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         wakes,
         streams: web::streams(),
         shutdown: Some(shutdown.clone()),
+        hooks: hooks(config),
         supervisor: Some(supervisor.clone()),
         public_url: url.into(),
         command: command.as_str().into(),
@@ -220,6 +221,12 @@ fn senders(config: &ServerConfig) -> Result<Senders> {
         mail: mail.transpose()?,
         webhook: Webhook::new(guard),
     })
+}
+
+/// Opens the door to each git host with a secret.
+fn hooks(config: &ServerConfig) -> web::Hooks {
+    let secrets = config.hooks.iter();
+    web::Hooks::new(secrets.map(|(host, hook)| (*host, hook.secret.clone())))
 }
 
 async fn tell_started(store: &Store, ids: &Ids, now: Timestamp) -> Result<()> {

@@ -9,10 +9,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use model::api::Problem;
 use model::api::token::TokenView;
+use model::deliver::GitHost;
 use model::{Role, Timestamp};
 
 use crate::App;
 use crate::error::{self, Failure};
+use crate::hooks;
 
 /// Is what a route demands of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Access {
     Either(Role, Role),
     /// A viewer, or anybody on the server's own machine.
     ViewerOrLocal,
+    /// The git host, by its signature over the body; no token opens it.
+    Hook(GitHost),
 }
 
 /// Is who calls, by the token shown; in the request's extensions wherever a token was needed.
@@ -44,6 +48,12 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if let Access::Hook(host) = access {
+        return match hooks::admit(&app, host, request).await {
+            Ok(request) => next.run(request).await,
+            Err(failure) => axum::response::IntoResponse::into_response(failure),
+        };
+    }
     // The body is not looked at here, and it cannot be shared with a future that waits.
     let (headers, local) = (request.headers().clone(), is_local(&request));
     match admit(&app, access, &headers, local).await {
@@ -63,7 +73,8 @@ async fn admit(
     local: bool,
 ) -> error::Result<Option<Caller>> {
     match access {
-        Access::Open => Ok(None),
+        // A hook was let in or refused before, by its body.
+        Access::Open | Access::Hook(_) => Ok(None),
         Access::ViewerOrLocal if local => Ok(None),
         Access::ViewerOrLocal => with_role(app, headers, &[Role::Viewer]).await.map(Some),
         Access::Role(role) => with_role(app, headers, &[role]).await.map(Some),

@@ -8,7 +8,7 @@ use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Wakes};
 use store::Store;
 use tokio::sync::Semaphore;
 
-use crate::Blobs;
+use crate::{Blobs, Hooks};
 
 /// Is handed to every handler; cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     /// Ends the calls that are held open; none in a world that nobody ends.
     pub shutdown: Option<Shutdown>,
+    /// The git hosts that may call.
+    pub hooks: Hooks,
     /// The loops, for readiness; none in a world that turns them by hand.
     pub supervisor: Option<Supervisor>,
     /// How people reach the server: `http://127.0.0.1:7700`.

@@ -7,6 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, head, post, put};
 use model::api::Problem;
+use model::deliver::GitHost;
 use model::{Role, limit};
 
 use crate::access::{Access, guard};
@@ -32,12 +33,23 @@ fn route(method: Method, path: &'static str, access: Access, handler: MethodRout
     }
 }
 
+/// Returns the route for a git host, which shows a signature instead of a token.
+fn hook(host: GitHost, path: &'static str) -> Route {
+    let handler = post(api::hooks::receive);
+    let route = route(Method::POST, path, Access::Hook(host), handler);
+    Route {
+        body_limit: limit::HOOK_BYTES,
+        ..route
+    }
+}
+
 /// Returns every route there is.
 pub fn all() -> Vec<Route> {
     let viewer = Access::Role(Role::Viewer);
     let operator = Access::Role(Role::Operator);
     let admin = Access::Role(Role::Admin);
     let agent = Access::Role(Role::Agent);
+    let ingest = Access::Role(Role::Ingest);
     let join = Access::Role(Role::Join);
     let large = |mut route: Route, body_limit: usize| {
         route.body_limit = body_limit;
@@ -115,6 +127,19 @@ pub fn all() -> Vec<Route> {
             Access::Either(Role::Agent, Role::Viewer),
             get(api::artifacts::get),
         ),
+        large(
+            route(
+                post_.clone(),
+                "/api/v1/deliver/cdevents",
+                ingest,
+                post(api::cdevents::receive),
+            ),
+            limit::CDEVENTS_BYTES,
+        ),
+        hook(GitHost::Github, "/api/v1/deliver/hooks/github"),
+        hook(GitHost::Gitlab, "/api/v1/deliver/hooks/gitlab"),
+        hook(GitHost::Gitea, "/api/v1/deliver/hooks/gitea"),
+        hook(GitHost::Forgejo, "/api/v1/deliver/hooks/forgejo"),
         // Observe, judge, act, learn.
         route(
             get_.clone(),

@@ -238,6 +238,7 @@ fn app(context: &Context, blobs: Blobs) -> App {
         wakes: context.wakes.clone(),
         streams: web::streams(),
         shutdown: None,
+        hooks: web::Hooks::default(),
         supervisor: None,
         public_url: PUBLIC_URL.into(),
         command: COMMAND.into(),

@@ -1,11 +1,13 @@
 //! `server.yaml`: every key also as `SLEEPWELL_<KEY>` in the environment, which wins.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use model::Secret;
-use serde::Deserialize;
+use model::deliver::GitHost;
+use serde::{Deserialize, Deserializer, de};
 
 /// Is everything a server can be told in a file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +27,27 @@ pub(crate) struct ServerConfig {
     /// Addresses with ports inside the network that messages may go to.
     #[serde(default)]
     pub(crate) outbound_allow: Vec<SocketAddr>,
+    /// The git hosts whose webhooks are taken: `hooks: {github: {secret: …}}`.
+    #[serde(default)]
+    pub(crate) hooks: BTreeMap<GitHost, Hook>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hook {
+    /// The one that was set at the host; not empty.
+    #[serde(deserialize_with = "secret")]
+    pub(crate) secret: Secret,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Err(de::Error::custom(
+            "an empty secret keeps nobody out; set one or leave the host out",
+        ));
+    }
+    Ok(Secret::new(text))
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -83,6 +106,13 @@ impl ServerConfig {
                 .map(|part| address("SLEEPWELL_OUTBOUND_ALLOW", part))
                 .collect::<Result<_>>()?;
         }
+        for host in GitHost::ALL {
+            let key = format!("SLEEPWELL_HOOKS_{}_SECRET", host.to_string().to_uppercase());
+            if let Some(secret) = env(&key).filter(|secret| !secret.is_empty()) {
+                let secret = Secret::new(secret);
+                self.hooks.insert(host, Hook { secret });
+            }
+        }
         match (env("SLEEPWELL_SMTP_URL"), env("SLEEPWELL_SMTP_FROM")) {
             (None, None) => {}
             (url, from) => {
@@ -135,6 +165,23 @@ mod tests {
         let error = read("listen: 127.0.0.1:1\nlissen: x\n", &[]).unwrap_err();
         assert!(error.to_string().contains("lissen"), "{error}");
         assert!(read("", &[("SLEEPWELL_LISTEN", "nowhere")]).is_err());
+    }
+
+    #[test]
+    fn a_hook_has_a_secret_that_is_never_shown() {
+        let text = "hooks: {github: {secret: one}, gitea: {secret: two}}\n";
+        let env = [("SLEEPWELL_HOOKS_GITEA_SECRET", "three")];
+        let config = read(text, &env).unwrap();
+        assert_eq!(config.hooks[&GitHost::Github].secret.reveal(), "one");
+        assert_eq!(config.hooks[&GitHost::Gitea].secret.reveal(), "three");
+        assert!(!format!("{config:?}").contains("three"));
+        for bad in [
+            "hooks: {github: {secret: ''}}",
+            "hooks: {github: {}}",
+            "hooks: {svn: {secret: x}}",
+        ] {
+            assert!(read(bad, &[]).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Our own API, `/api/v1/<word>/…`: one file per noun.
 
 pub(crate) mod artifacts;
+pub(crate) mod cdevents;
 pub(crate) mod changes;
 pub(crate) mod events;
+pub(crate) mod deliveries;
+pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod join_tokens;
 pub(crate) mod journal;
@@ -46,7 +49,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     }
 }
 
-fn bad_body(status: u16, why: String) -> Failure {
+pub(crate) fn bad_body(status: u16, why: String) -> Failure {
     let (code, hint) = match status {
         413 => ("too_large", "send less in one call"),
         415 => (

@@ -39,7 +39,9 @@ pub(crate) async fn create(
 /// Refuses a name under which the journal would mistake a token for the machinery; see [`Entry::actor`].
 fn check_name(name: &str) -> Result<()> {
     let machinery = matches!(name, "judge" | "sleepwell")
-        || ["host ", "procedure "].iter().any(|p| name.starts_with(p));
+        || ["host ", "hook ", "procedure "]
+            .iter()
+            .any(|p| name.starts_with(p));
     let (title, hint) = if machinery {
         (
             format!("`{name}` is what the journal calls a part of the server"),

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::{ONE_RING, World, definition, enrol};
+use crate::support::{Call, ONE_RING, World, definition, enrol};
 
 /// Is a server that all cases share, with a token for each route.
 struct Target {
@@ -31,6 +31,7 @@ fn target() -> &'static Target {
             .build()
             .unwrap();
         let world = World::closing();
+        let world = World::with_hooks();
         let (admin, agent, digest) = runtime.block_on(async {
             let admin = world.token(Role::Admin).await;
             let agent = world.host("web-1", json!({ "role": "shop" })).await.token;
@@ -51,19 +52,12 @@ fn target() -> &'static Target {
 fn send(method: &str, path: &str, content_type: &str, body: Vec<u8>) {
     let target = target();
     target.runtime.block_on(async {
-        let join;
-        let secret = match path {
-            "/agent/v1/enrol" => {
-                join = target.world.token(Role::Join).await;
-                &join
-            }
-            path if path.starts_with("/agent") => &target.agent,
-            _ => &target.admin,
+        let content_type = match path {
+            // The form that needs no headers of its own.
+            CDEVENTS if content_type == "application/json" => "application/cloudevents+json",
+            _ => content_type,
         };
-        let call = target
-            .world
-            .call(method.parse().unwrap(), path)
-            .bearer(secret);
+        let call = admitted(method, path, &body).await;
         let answer = call.header("content-type", content_type).body(body);
         let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
         let answer = answer.expect("it is answered in time");
@@ -82,6 +76,26 @@ fn send(method: &str, path: &str, content_type: &str, body: Vec<u8>) {
     });
 }
 
+const CDEVENTS: &str = "/api/v1/deliver/cdevents";
+
+/// Begins a call that the server lets in, whoever has to make it.
+async fn admitted(method: &str, path: &str, body: &[u8]) -> Call {
+    let target = target();
+    let call = target.world.call(method.parse().unwrap(), path);
+    if let Some(host) = path.strip_prefix("/api/v1/deliver/hooks/") {
+        let event = call
+            .header("x-github-event", "push")
+            .header("x-gitlab-event", "Push Hook");
+        return event.signed(host.parse().unwrap(), body);
+    }
+    match path {
+        "/agent/v1/enrol" => call.bearer(&target.world.token(Role::Join).await),
+        CDEVENTS => call.bearer(&target.world.token(Role::Ingest).await),
+        path if path.starts_with("/agent") => call.bearer(&target.agent),
+        _ => call.bearer(&target.admin),
+    }
+}
+
 /// What was taken can be read: no row that breaks every list it is in.
 async fn read_back() {
     let target = target();
@@ -89,6 +103,7 @@ async fn read_back() {
         "/api/v1/deliver/hosts",
         "/api/v1/observe/changes/1",
         "/api/v1/tokens",
+        "/api/v1/learn/journal",
     ] {
         let answer = target.world.get(path).bearer(&target.admin).send().await;
         assert!(
@@ -154,6 +169,18 @@ fn good(path: &str) -> Value {
             "seq": 1, "at": now, "service": null, "generation": 1,
             "kind": { "event": "step", "step": "unpack", "phase": "done", "detail": "" },
         }] }),
+        CDEVENTS => json!({
+            "specversion": "1.0", "id": "1", "source": "/ci",
+            "type": "dev.cdevents.service.deployed.0.3.0", "data": {
+                "context": {
+                    "specversion": "0.5.1", "id": "1", "source": "/ci", "timestamp": now,
+                    "type": "dev.cdevents.service.deployed.0.3.0",
+                },
+                "subject": { "id": "shop", "content": {
+                    "environment": { "id": "prod" }, "artifactId": "pkg:oci/shop@sha256%3A00",
+                } },
+            },
+        }),
         _ => json!({ "any": ["thing", 1, null] }),
     }
 }
@@ -272,14 +299,14 @@ fn the_bodies_that_are_spoiled_are_good() {
         if method == "POST" && !path.ends_with("samples") && !path.contains("/act/") {
             let body = good(&path);
             target.runtime.block_on(async {
-                let join = target.world.token(Role::Join).await;
-                let secret = match path.as_str() {
-                    "/agent/v1/enrol" => &join,
-                    path if path.starts_with("/agent") => &target.agent,
-                    _ => &target.admin,
+                let body = body.to_string();
+                let call = admitted(method, &path, body.as_bytes()).await;
+                let content_type = match path.as_str() {
+                    CDEVENTS => "application/cloudevents+json",
+                    _ => "application/json",
                 };
-                let answer = target.world.post(&path).bearer(secret).json(&body).await;
-                let known = matches!(answer.status.as_u16(), 200 | 201 | 409);
+                let answer = call.header("content-type", content_type).body(body).await;
+                let known = matches!(answer.status.as_u16(), 200 | 201 | 202 | 409);
                 assert!(known, "{path}: {} {}", answer.status, answer.text());
             });
         }

@@ -1,6 +1,8 @@
 //! A server without sockets and loops, callers of every role, and answers that are easy to look at.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use metrics::{Limits, Metrics};
 use model::api::Problem;
@@ -15,17 +18,23 @@ use model::api::agent::Enrolled;
 use model::api::token::TokenView;
 use model::{Digest, Entry, Fact, HostId, Role, Timestamp};
 use runtime::{Clock, Ids, Random, Shutdown, Wakes};
+use model::deliver::GitHost;
+use model::{Digest, Entry, Fact, HostId, Role, Secret, Timestamp};
+use runtime::{Clock, Ids, Random, Wakes};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::{Durability, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
-use web::{App, Blobs};
+use web::{App, Blobs, Hooks};
 
 /// 2026-01-02T03:04:05Z, when every world begins.
 const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
 /// An address of the documentation block: somebody on another machine.
 const ELSEWHERE: &str = "192.0.2.7:40000";
+
+/// What the captured webhooks are signed with.
+const HOOK_SECRET: &str = "fixture-secret";
 
 pub(crate) struct World {
     pub(crate) app: App,
@@ -46,6 +55,10 @@ impl World {
     /// Opens a call whose answer does not end, and returns it as soon as it begins.
     pub(crate) async fn open(&self, call: Call) -> Response {
         self.router.clone().oneshot(call.request).await.unwrap()
+    /// Builds a world to which every git host may send, with the secret of the captured webhooks.
+    pub(crate) fn with_hooks() -> Self {
+        let secret = || Secret::new(HOOK_SECRET.to_owned());
+        Self::with(|app| app.hooks = Hooks::new(GitHost::ALL.map(|host| (host, secret()))))
     }
 
     /// Builds a world whose parts are changed before the router is made.
@@ -63,6 +76,7 @@ impl World {
             wakes: Wakes::default(),
             streams: web::streams(),
             shutdown: None,
+            hooks: Hooks::default(),
             supervisor: None,
             public_url: "http://127.0.0.1:7700".into(),
             command: "sleepwell".into(),
@@ -223,6 +237,26 @@ impl Call {
         self
     }
 
+    /// Sets a header whose name is known only when the test runs.
+    pub(crate) fn header_named(mut self, name: &str, value: &str) -> Self {
+        let name: HeaderName = name.parse().unwrap();
+        let value = value.parse().unwrap();
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
+    /// Signs the body it will have with the secret of [`World::with_hooks`], as this host does.
+    pub(crate) fn signed(self, host: GitHost, body: &[u8]) -> Self {
+        let code = wire::hmac::hmac_sha256(HOOK_SECRET.as_bytes(), body);
+        let code = model::digest::hex(&code);
+        match host {
+            GitHost::Github => self.header("x-hub-signature-256", &format!("sha256={code}")),
+            GitHost::Gitlab => self.header("x-gitlab-token", HOOK_SECRET),
+            GitHost::Gitea => self.header("x-gitea-signature", &code),
+            GitHost::Forgejo => self.header("x-forgejo-signature", &code),
+        }
+    }
+
     pub(crate) fn bearer(self, secret: &str) -> Self {
         self.header("authorization", &format!("Bearer {secret}"))
     }
@@ -358,4 +392,37 @@ pub(crate) async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     };
     let waited = tokio::time::timeout(Duration::from_secs(10), wait).await;
     assert!(waited.is_ok(), "it did not happen in time: {what}");
+}
+
+/// Returns a file of the test data that is not part of the repository, or nothing when it is absent.
+pub(crate) fn test_data(path: &str) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(test_data_folder().join(path)).ok();
+    if bytes.is_none() {
+        tell_skipped(path);
+    }
+    bytes
+}
+
+/// Returns the files of a folder of the test data by name; none when it is absent.
+pub(crate) fn test_files(folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let Ok(entries) = std::fs::read_dir(test_data_folder().join(folder)) else {
+        tell_skipped(folder);
+        return BTreeMap::new();
+    };
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, std::fs::read(entry.path()).unwrap())
+    };
+    entries.map(read).collect()
+}
+
+fn test_data_folder() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    std::env::var_os("SLEEPWELL_TEST_DATA").map_or_else(|| beside.into(), PathBuf::from)
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn tell_skipped(path: &str) {
+    eprintln!("skipped: no test data `{path}`; set SLEEPWELL_TEST_DATA");
 }
