@@ -63,6 +63,9 @@ pub(crate) async fn old_deliveries_are_forgotten_a_few_at_a_time(store: Store) {
     insert(&store, other, at(0)).await.unwrap();
     let forget = |limit| store.write(move |tx| delivery::forget(tx, HOOK, at(3), limit));
     assert_eq!(forget(2).await.unwrap(), 2);
+    // The oldest went first.
+    let third = store.read(|tx| delivery::find(tx, HOOK, "", "3", at(0)));
+    assert!(third.await.unwrap().is_some());
     assert_eq!(forget(2).await.unwrap(), 1);
     assert_eq!(forget(2).await.unwrap(), 0);
     for (origin, key, there) in [
