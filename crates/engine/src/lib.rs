@@ -15,7 +15,7 @@ mod judge;
 mod senders;
 mod take_over;
 
-pub use act::{Notices, Outbox, Procedures};
+pub use act::{CdeventSink, Cdevents, Notices, Outbox, Procedures};
 pub use context::{Addresses, Context, Mandates};
 pub use deliver::{Hosts, Rollouts};
 pub use journal::Sealer;
@@ -36,4 +36,10 @@ pub fn start(context: &Context, senders: Senders, supervisor: &Supervisor) {
     supervisor.spawn(Notices::new(context.clone()), &wakes.sealed);
     supervisor.spawn(Outbox::new(context.clone(), senders), &wakes.outbox);
     supervisor.spawn(Sealer::new(context.clone()), &wakes.journal);
+}
+
+/// Starts the loop that tells another tool what happens here.
+pub fn tell_cdevents(context: &Context, sink: CdeventSink, supervisor: &Supervisor) {
+    let cdevents = Cdevents::new(context.clone(), sink);
+    supervisor.spawn(cdevents, &context.wakes.journal);
 }

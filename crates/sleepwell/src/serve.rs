@@ -141,6 +141,9 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         command: command.as_str().into(),
     };
     engine::start(&context, senders, &supervisor);
+    if let Some(sink) = cdevent_sink(config, url) {
+        engine::tell_cdevents(&context, sink, &supervisor);
+    }
     stop_on_signal(trigger)?;
     data::write_private(&data.address(), url)?;
     tracing::info!(server.url = url, "listening on {url}");
@@ -220,6 +223,15 @@ fn senders(config: &ServerConfig) -> Result<Senders> {
     Ok(Senders::Network {
         mail: mail.transpose()?,
         webhook: Webhook::new(guard),
+    })
+}
+
+fn cdevent_sink(config: &ServerConfig, url: &str) -> Option<engine::CdeventSink> {
+    let events = config.cdevents.as_ref()?;
+    let source = events.source.clone();
+    Some(engine::CdeventSink {
+        url: events.sink.reveal().to_owned(),
+        source: source.unwrap_or_else(|| url.to_owned()),
     })
 }
 

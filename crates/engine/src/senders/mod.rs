@@ -67,6 +67,7 @@ impl Senders {
                 )),
             },
             Destination::Webhook(url) => webhook.send(url, &row),
+            Destination::Cdevents(url) => webhook.send_event(url, &row),
         };
         let sent = tokio::task::spawn_blocking(send).await;
         sent.unwrap_or_else(|e| {

@@ -41,12 +41,28 @@ impl Webhook {
 
     /// Makes one attempt; only 2xx is success.
     pub(crate) fn send(&self, url: &str, row: &OutboxRow) -> Result<(), SendError> {
-        let body = serde_json::to_vec(&document(row))
+        self.post(url, row, "application/json", &document(row))
+    }
+
+    /// Makes one attempt to hand on an event, which is the message's data as it is.
+    pub(crate) fn send_event(&self, url: &str, row: &OutboxRow) -> Result<(), SendError> {
+        let content_type = "application/cloudevents+json";
+        self.post(url, row, content_type, &row.message.data)
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        row: &OutboxRow,
+        content_type: &str,
+        body: &serde_json::Value,
+    ) -> Result<(), SendError> {
+        let body = serde_json::to_vec(body)
             .map_err(|e| SendError::new(Failure::Forbidden, e.to_string()))?;
         let response = self
             .agent
             .post(url)
-            .header("content-type", "application/json")
+            .header("content-type", content_type)
             .header("webhook-id", row.id.to_string())
             .header("idempotency-key", row.id.to_string())
             .header(
@@ -216,6 +232,20 @@ mod tests {
             "{request}"
         );
         assert!(request.contains(r#""title":"a title""#), "{request}");
+    }
+
+    #[test]
+    fn an_event_arrives_as_it_is() {
+        let (address, thread) = receiver("HTTP/1.1 202 Accepted\r\n\r\n");
+        let webhook = Webhook::new(Guard::new([address]));
+        let mut row = row();
+        row.message.data = serde_json::json!({ "specversion": "1.0" });
+        let url = format!("http://{address}/events");
+        webhook.send_event(&url, &row).unwrap();
+        let request = thread.join().unwrap();
+        let content_type = "content-type: application/cloudevents+json\r\n";
+        assert!(request.contains(content_type), "{request}");
+        assert!(request.ends_with(r#"{"specversion":"1.0"}"#), "{request}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct OutboxRow {
 pub enum Destination {
     Mail(String),
     Webhook(String),
+    /// A tool that speaks CDEvents; the message's data is the event.
+    Cdevents(String),
 }
 
 impl fmt::Display for Destination {
@@ -37,16 +39,19 @@ impl fmt::Display for Destination {
         match self {
             Destination::Mail(to) => write!(f, "mail to {to}"),
             // A webhook's path may hold a key, and what stands in front of an `@` a password.
-            Destination::Webhook(url) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
-                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-                let host = authority
-                    .rsplit_once('@')
-                    .map_or(authority, |(_, host)| host);
-                write!(f, "webhook {scheme}://{host}/…")
-            }
+            Destination::Webhook(url) => write!(f, "webhook {}", without_secrets(url)),
+            Destination::Cdevents(url) => write!(f, "CDEvents to {}", without_secrets(url)),
         }
     }
+}
+
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}/…")
 }
 
 /// Is what is said; each sender gives it its own form.
@@ -109,6 +114,8 @@ mod tests {
             ),
         ] {
             assert_eq!(Destination::Webhook(url.into()).to_string(), shown);
+            let events = Destination::Cdevents(url.into()).to_string();
+            assert!(!events.contains("SECRET"), "{events}");
         }
     }
 }

@@ -30,6 +30,17 @@ pub(crate) struct ServerConfig {
     /// The git hosts whose webhooks are taken: `hooks: {github: {secret: …}}`.
     #[serde(default)]
     pub(crate) hooks: BTreeMap<GitHost, Hook>,
+    /// Who is told by CDEvents what happens here; without it nobody is.
+    pub(crate) cdevents: Option<CdeventsConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CdeventsConfig {
+    /// Takes each event by POST; may hold a key.
+    pub(crate) sink: Secret,
+    /// What this server calls itself in them; by default its public address.
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -113,6 +124,17 @@ impl ServerConfig {
                 self.hooks.insert(host, Hook { secret });
             }
         }
+        if let Some(sink) = env("SLEEPWELL_CDEVENTS_SINK") {
+            let source = self.cdevents.take().and_then(|known| known.source);
+            let sink = Secret::new(sink);
+            self.cdevents = Some(CdeventsConfig { sink, source });
+        }
+        if let Some(source) = env("SLEEPWELL_CDEVENTS_SOURCE") {
+            let known = self.cdevents.as_mut();
+            known
+                .context("SLEEPWELL_CDEVENTS_SOURCE needs a sink")?
+                .source = Some(source);
+        }
         match (env("SLEEPWELL_SMTP_URL"), env("SLEEPWELL_SMTP_FROM")) {
             (None, None) => {}
             (url, from) => {
@@ -182,6 +204,17 @@ mod tests {
         ] {
             assert!(read(bad, &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn events_have_a_sink_and_perhaps_a_source() {
+        let text = "cdevents: {sink: 'https://a.example.test/key'}\n";
+        let config = read(text, &[("SLEEPWELL_CDEVENTS_SOURCE", "/prod")]).unwrap();
+        assert!(!format!("{config:?}").contains("key"));
+        let events = config.cdevents.unwrap();
+        assert_eq!(events.sink.reveal(), "https://a.example.test/key");
+        assert_eq!(events.source.as_deref(), Some("/prod"));
+        assert!(read("", &[("SLEEPWELL_CDEVENTS_SOURCE", "/prod")]).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use model::limit;
 use serde_json::{Map, Value};
 
-use super::is_name;
+use super::{Event, is_name};
 use crate::percent;
 
 /// Is one event with the attributes that say which one it is.
@@ -47,6 +47,22 @@ pub enum Malformed {
 
 /// Looks up a header by its name in lower case; nothing when it is absent or no plain text.
 pub type Header<'f, 'v> = &'f (dyn Fn(&str) -> Option<&'v str> + 'f);
+
+/// Writes an event of ours in the structured form, which needs no headers but the content type
+/// `application/cloudevents+json`.
+pub fn structured_json(event: &Event) -> Value {
+    let context = &event.context;
+    serde_json::json!({
+        "specversion": "1.0",
+        "id": context.id,
+        "source": context.source,
+        "type": context.event_type,
+        "subject": event.subject.id,
+        "time": context.timestamp,
+        "datacontenttype": "application/json",
+        "data": event.to_json(),
+    })
+}
 
 /// Takes the events out of a request. The content type says which of the three forms it has.
 ///

@@ -10,8 +10,9 @@ use model::{ChangeId, Digest, Entry, EntryId, Fact, Kind, Labels, Subject, Times
 use serde_json::{Value, json};
 
 use super::schema;
+use crate::cdevents::binding::structured_json;
 use crate::cdevents::tell::tell;
-use crate::cdevents::{Event, Said, read};
+use crate::cdevents::{Event, Received, Said, look, read, receive};
 
 const AT: Timestamp = Timestamp::from_millis(1_767_323_045_678);
 
@@ -77,6 +78,15 @@ fn told(fact: &Fact, rollout: Option<&Rollout>) -> Option<Event> {
             event.context.event_type
         );
     }
+    let sent = structured_json(&event).to_string();
+    let form = |_: &str| Some("application/cloudevents+json");
+    let Ok(Received::One(received)) = receive(&form, sent.as_bytes()) else {
+        panic!("{sent}");
+    };
+    assert_eq!(
+        look(&received).unwrap().about.as_ref(),
+        Some(&event.subject.id)
+    );
     // What we tell, we read.
     assert_eq!(Event::from_json(&event.to_json()).as_ref(), Ok(&event));
     assert_ne!(read(&event), Ok(Said::NotUnderstood));
