@@ -3,8 +3,8 @@
 pub mod agent;
 pub mod change;
 pub mod deliver;
-pub mod journal;
 pub mod delivery;
+pub mod journal;
 pub mod problem;
 pub mod token;
 

@@ -3,8 +3,8 @@
 pub(crate) mod artifacts;
 pub(crate) mod cdevents;
 pub(crate) mod changes;
-pub(crate) mod events;
 pub(crate) mod deliveries;
+pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod join_tokens;

@@ -224,7 +224,6 @@ fn the_router_and_the_map_have_the_same_rows() {
 
 #[tokio::test]
 async fn every_route_answers_every_caller_as_the_map_says() {
-    let world = World::closing();
     let world = World::with_hooks();
     let callers = callers(&world).await;
     for (method, path, access) in MAP {

@@ -30,7 +30,6 @@ fn target() -> &'static Target {
             .enable_all()
             .build()
             .unwrap();
-        let world = World::closing();
         let world = World::with_hooks();
         let (admin, agent, digest) = runtime.block_on(async {
             let admin = world.token(Role::Admin).await;

@@ -8,19 +8,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use axum::response::Response;
 use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use axum::response::Response;
 use http_body_util::BodyExt;
 use metrics::{Limits, Metrics};
 use model::api::Problem;
 use model::api::agent::Enrolled;
 use model::api::token::TokenView;
-use model::{Digest, Entry, Fact, HostId, Role, Timestamp};
-use runtime::{Clock, Ids, Random, Shutdown, Wakes};
 use model::deliver::GitHost;
 use model::{Digest, Entry, Fact, HostId, Role, Secret, Timestamp};
-use runtime::{Clock, Ids, Random, Wakes};
+use runtime::{Clock, Ids, Random, Shutdown, Wakes};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::{Durability, Store};
@@ -55,10 +52,16 @@ impl World {
     /// Opens a call whose answer does not end, and returns it as soon as it begins.
     pub(crate) async fn open(&self, call: Call) -> Response {
         self.router.clone().oneshot(call.request).await.unwrap()
-    /// Builds a world to which every git host may send, with the secret of the captured webhooks.
+    }
+
+    /// Builds a world to which every git host may send, with the secret of the captured webhooks, and in
+    /// which no call is held open.
     pub(crate) fn with_hooks() -> Self {
         let secret = || Secret::new(HOOK_SECRET.to_owned());
-        Self::with(|app| app.hooks = Hooks::new(GitHost::ALL.map(|host| (host, secret()))))
+        Self::with(|app| {
+            app.hooks = Hooks::new(GitHost::ALL.map(|host| (host, secret())));
+            app.shutdown = Some(Shutdown::new().1);
+        })
     }
 
     /// Builds a world whose parts are changed before the router is made.
