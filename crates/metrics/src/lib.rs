@@ -6,13 +6,15 @@
 //! [`Limits`].
 //!
 //! **Must not know**: what a signal or a verdict is, formats on the wire, clocks. A judge gets numbers
-//! from here ([`HostIncrease`]), never a handle.
+//! from here ([`HostIncrease`], [`HostBuckets`]), never a handle.
 
+mod buckets;
 mod increase;
 mod memory;
 mod ring;
 mod selector;
 
+pub use buckets::{BucketPoint, HostBuckets};
 pub use increase::HostIncrease;
 pub use memory::{Limits, Memory, WriteReport};
 pub use selector::{Selector, SelectorError};
@@ -69,6 +71,20 @@ impl Metrics {
     ) -> Vec<HostIncrease> {
         match self {
             Metrics::Memory(memory) => memory.increases(selector, extra, after, until),
+        }
+    }
+
+    /// Returns how much the buckets of the matching histograms grew, per host and scrape in
+    /// `(after, until]`: those within the bounds of `within`, or within all. See [`HostBuckets`].
+    pub fn buckets(
+        &self,
+        selector: &Selector,
+        extra: &[(&str, &str)],
+        within: Option<&[f64]>,
+        (after, until): (Timestamp, Timestamp),
+    ) -> Vec<HostBuckets> {
+        match self {
+            Metrics::Memory(memory) => memory.buckets(selector, extra, within, (after, until)),
         }
     }
 

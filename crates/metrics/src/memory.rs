@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::observe::{Sample, Series};
 use model::{Labels, Timestamp, limit};
 
+use crate::buckets::{HostBuckets, LE, bound, buckets};
 use crate::increase::{HostIncrease, Track, increases};
 use crate::ring::{Pushed, Ring};
 use crate::selector::Selector;
@@ -135,6 +136,28 @@ impl Memory {
                 .collect()
         };
         increases(tracks)
+    }
+
+    pub(crate) fn buckets(
+        &self,
+        selector: &Selector,
+        extra: &[(&str, &str)],
+        within: Option<&[f64]>,
+        (after, until): (Timestamp, Timestamp),
+    ) -> Vec<HostBuckets> {
+        let is_wanted = |labels: &Labels| {
+            let bound = bound(labels.get(LE));
+            bound.is_some_and(|b| b == f64::INFINITY || within.is_none_or(|w| w.contains(&b)))
+        };
+        let tracks = {
+            let state = self.read();
+            let series = state.of_metric(selector.name(), extra);
+            series
+                .filter(|(labels, _)| is_wanted(labels))
+                .map(|(labels, ring)| track(labels, ring, selector, after, until))
+                .collect()
+        };
+        buckets(tracks)
     }
 
     pub(crate) fn newest_at(&self, host: &str) -> Option<Timestamp> {

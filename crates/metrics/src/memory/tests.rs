@@ -294,3 +294,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn buckets_are_those_that_match_and_are_asked_for() {
+    let metrics = store(Limits::default());
+    let bucket = |path: &str, le: &str, value: f64| {
+        series(
+            "pay_seconds_bucket",
+            &[("host", "web-1"), ("path", path), ("le", le)],
+            &[(NOW - secs(2), 0.0), (NOW - secs(1), value)],
+        )
+    };
+    let batch = vec![
+        bucket("/pay", "0.1", 3.0),
+        bucket("/pay", "0.5", 5.0),
+        bucket("/pay", "+Inf", 6.0),
+        bucket("/list", "0.1", 90.0),
+        bucket("/list", "0.5", 90.0),
+        bucket("/list", "+Inf", 90.0),
+    ];
+    metrics.write(batch, NOW);
+    let ask = |text: &str, within: Option<&[f64]>| {
+        let span = (NOW - secs(9), NOW);
+        let found = metrics.buckets(&selector(text), &[("host", "web-1")], within, span);
+        let point = found[0].points[0].clone();
+        (found[0].bounds.clone(), point.at_most, point.total)
+    };
+    let pay = "pay_seconds_bucket{path=\"/pay\"}";
+    assert_eq!(ask(pay, None), (vec![0.1, 0.5], vec![3.0, 5.0], 6.0));
+    assert_eq!(ask(pay, Some(&[0.5])), (vec![0.5], vec![5.0], 6.0));
+    let (_, at_most, total) = ask("pay_seconds_bucket", None);
+    assert_eq!((at_most, total), (vec![93.0, 95.0], 96.0));
+}
