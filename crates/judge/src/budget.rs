@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use model::observe::Signal;
 
+use crate::exact::log_sum_exp;
+
 /// The chance that a harmless change is ever called harmful, however long and often one looks.
 pub(crate) const ALPHA: f64 = 0.01;
 /// The chance that a ring in which a signal is worse by its margin is cleared of it.
@@ -33,13 +35,35 @@ pub(crate) fn signal_weights(signals: &BTreeMap<String, Signal>) -> Vec<f64> {
     signals.values().map(weight).collect()
 }
 
-/// Returns the weights of the evidence over all rings, of each ring alone, and of none (evidence 1):
-/// `1/2`, `1/2 * 2^-r` for rings counted from 1, and what is left. They sum to 1, so that the mean is
-/// as honest as each part. A single ring needs no split and has no such weights.
+/// Returns the log of the mean of all rings together and each ring alone, by [`ring_weights`]; a single
+/// ring needs no split. So what only a late ring shows is not diluted by clean evidence from the ones
+/// before.
+pub(crate) fn over_rings<T>(all: &T, rings: &[T], log_e: impl Fn(&T) -> f64) -> f64 {
+    if rings.len() == 1 {
+        return log_e(all);
+    }
+    let parts = std::iter::once(all).chain(rings);
+    let weights = ring_weights(rings.len());
+    let logs: Vec<f64> = weights
+        .iter()
+        .zip(parts)
+        .map(|(w, part)| w.ln() + log_e(part))
+        .collect();
+    log_sum_exp(&logs)
+}
+
+/// Returns the weights of the evidence over all rings and of each ring alone: `1/2`, `1/2 * 2^-r` for
+/// rings counted from 1, and twice that for the last ring. They sum to 1, so that the mean is as honest
+/// as each part.
+///
+/// The halves leave `1/2 * 2^-R` over. Kept as evidence of 1 it would find nothing; the last ring, which
+/// otherwise pays most and has most hosts, finds its own harm sooner by it.
 pub(crate) fn ring_weights(rings: usize) -> Vec<f64> {
     let halves = std::iter::successors(Some(0.5), |w| Some(w / 2.0));
     let mut weights: Vec<f64> = halves.take(rings + 1).collect();
-    weights.extend(weights.last().copied());
+    if let Some(last) = weights.last_mut() {
+        *last *= 2.0;
+    }
     weights
 }
 
@@ -88,9 +112,9 @@ mod tests {
     fn ring_weights_sum_to_one() {
         for rings in 2..=model::limit::RINGS {
             let weights = ring_weights(rings);
-            assert_eq!(weights.len(), rings + 2);
+            assert_eq!(weights.len(), rings + 1);
             assert_eq!(weights.iter().sum::<f64>(), 1.0, "{rings}");
         }
-        assert_eq!(ring_weights(3), [0.5, 0.25, 0.125, 0.0625, 0.0625]);
+        assert_eq!(ring_weights(3), [0.5, 0.25, 0.125, 0.125]);
     }
 }

@@ -12,6 +12,11 @@ use crate::counts::add;
 use crate::exact::Exact;
 use crate::look::History;
 
+/// Fewer degrees of freedom measure nothing. Two standard errors are as easily passed by one window as
+/// by many, one time in twenty, but what is passed is then large: of twenty healthy histories of a
+/// quarter of an hour, one has a phi of 4 and more by its single widest window, which makes harm four
+/// times as slow to find. Four give at most 2.4 so often, and are an hour of quarters.
+const FREEDOM_NEEDED: u64 = 4;
 /// In one-second batches. Each divides the last, which is also how long one split of the hosts lasts.
 const WIDTHS: [usize; 4] = [1, 60, 300, SPLIT_LASTS];
 const SPLIT_LASTS: usize = 900;
@@ -70,11 +75,13 @@ impl Phi {
     }
 }
 
-/// Takes the mean of the finest width, and any other that stands two standard errors above it.
+/// Takes the mean of the finest width, and any other that stands two standard errors above it, if it
+/// stands on enough windows.
 fn largest(by_width: &[Width; WIDTHS.len()]) -> f64 {
     let finest = by_width[0].halves.mean().max(1.0);
     let others = by_width.iter().flat_map(|w| [&w.halves, &w.one_by_one]);
     others
+        .filter(|o| o.said >= FREEDOM_NEEDED)
         .filter(|o| o.mean() > finest * (1.0 + 2.0 * (2.0 / o.freedom as f64).sqrt()))
         .map(Chi::mean)
         .fold(finest, f64::max)
@@ -136,6 +143,8 @@ struct Chi {
     sum: f64,
     /// Windows in which something, but not everything, was bad.
     usable: u64,
+    /// Degrees of freedom of those.
+    said: u64,
     /// Degrees of freedom of all windows with traffic to compare.
     freedom: u64,
 }
@@ -155,6 +164,7 @@ impl Chi {
             return;
         }
         self.usable += 1;
+        self.said += freedom;
         let share = all.bad as f64 / all.total as f64;
         self.sum += chi_square(groups, share) / freedom as f64;
     }
@@ -248,6 +258,22 @@ mod tests {
     fn noise_on_the_scale_of_minutes_is_seen() {
         let phi = Phi::of(&history(&[1.0; 4], 3_600, 0.05, 0.3));
         assert!(phi.value() > 3.0, "{phi:?}");
+    }
+
+    /// A quarter of an hour is one window of its width, which may show a difference by chance alone.
+    #[test]
+    fn few_wide_windows_do_not_decide() {
+        let host = |extra_every: u64| -> Vec<Counts> {
+            let bad = |second: u64| 1 + u64::from(second.is_multiple_of(extra_every));
+            let counts = |second| Counts {
+                bad: bad(second),
+                total: 20,
+            };
+            (1..=900).map(counts).collect()
+        };
+        let hosts = vec![host(1_000), host(10)];
+        let phi = Phi::of(&History { hosts }).value();
+        assert!(phi < 1.5, "{phi}");
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use model::judge::Counts;
 use serde_json::Value;
 
-use crate::batch::{Bounds, ODDS, Sums};
+use crate::band::half_width;
+use crate::batch::{Bounds, Grid, Sums};
 use crate::dispersion;
 use crate::hypergeometric::Hypergeometric;
 use crate::look::Arms;
+use crate::mean::Moments;
 
 /// The reference sums log-factorials in double precision: its results carry this much of their rounding.
 const REFERENCE_ROUNDING: f64 = 1e-9;
@@ -60,10 +62,13 @@ fn assert_close(actual: f64, expected: f64, relative: f64) {
 
 /// Returns the sums after each batch of a vector.
 fn running(vector: &Value) -> Vec<Sums> {
-    let mut sum = Sums::default();
+    let mut sum = Sums::nothing(Grid::Errors);
     let batches = pairs(vector, ["xc", "nc", "xt", "nt"]);
     let add = |[canary, control]: [Counts; 2]| {
-        sum.add(&Sums::of(&Arms { canary, control }, &Bounds::new(1.0, 0.0)));
+        sum.add(&Sums::of(
+            &Arms { canary, control },
+            &Bounds::new(Grid::Errors, 1.0, 0.0),
+        ));
         sum.clone()
     };
     batches.into_iter().map(add).collect()
@@ -84,10 +89,14 @@ fn log_z_agrees_with_the_reference() {
 #[test]
 fn harm_agrees_with_the_reference() {
     for v in vectors("harm").iter().flat_map(|v| v.as_array().unwrap()) {
-        assert_eq!(numbers(&v["psi"]), crate::batch::alternatives());
+        let harm = Grid::Errors
+            .harm()
+            .iter()
+            .map(|&at| Grid::Errors.odds()[at]);
+        assert_eq!(numbers(&v["psi"]), harm.collect::<Vec<f64>>());
         let phi = v["phi"].as_f64().unwrap();
         for (sums, expected) in running(v).iter().zip(numbers(&v["log_e"])) {
-            assert_close(sums.harm(phi), expected, 1e-9);
+            assert_close(sums.harm(Grid::Errors, phi), expected, 1e-9);
         }
     }
 }
@@ -96,7 +105,7 @@ fn harm_agrees_with_the_reference() {
 fn passing_agrees_with_the_reference() {
     for v in vectors("pass").iter().flat_map(|v| v.as_array().unwrap()) {
         let psi0 = v["psi0"].as_f64().unwrap();
-        let at = ODDS.iter().position(|&psi| psi == psi0).unwrap();
+        let at = Grid::Errors.at(psi0);
         for (sums, expected) in running(v).iter().zip(numbers(&v["log_e"])) {
             assert_close(sums.below(at, 1.0), expected, 1e-9);
             assert!(psi0 != 2.0 || sums.pass(1.0) == sums.below(at, 1.0));
@@ -109,5 +118,31 @@ fn dispersion_agrees_with_the_reference() {
     for v in vectors("dispersion").iter() {
         let phi = dispersion::of_pairs(&pairs(v, ["a", "na", "b", "nb"]));
         assert_close(phi, v["phi"].as_f64().unwrap(), 1e-9);
+    }
+}
+
+#[test]
+fn the_asymptotic_limit_agrees_with_the_reference() {
+    for v in vectors("asymptotic_lower").iter() {
+        let alpha = v["alpha"].as_f64().unwrap();
+        assert_eq!(v["t_opt"], 20);
+        let mut moments = Moments::default();
+        for (d, low) in numbers(&v["d"]).iter().zip(numbers(&v["low"])) {
+            moments.push(*d);
+            assert_close(moments.lower(alpha), low, 1e-9);
+        }
+    }
+}
+
+#[test]
+fn the_band_agrees_with_the_reference() {
+    for v in vectors("dkw").iter().flat_map(|v| v.as_array().unwrap()) {
+        let c = match v["alpha"].as_f64().unwrap() {
+            0.05 => 8.122_719_353_324_575,
+            0.005 => 9.783_365_218_778_165,
+            other => panic!("no constant for {other}"),
+        };
+        let width = half_width(whole(&v["n"]), c).unwrap();
+        assert_close(width, v["half_width"].as_f64().unwrap(), 1e-9);
     }
 }

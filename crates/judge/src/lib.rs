@@ -1,5 +1,6 @@
-//! Judges a change: counts of bad events on the hosts that have it (canary) against those that do not
-//! (control), looked at as often as one likes.
+//! Judges a change: what is counted on the hosts that have it (canary) against those that do not
+//! (control), looked at as often as one likes. Bad events are counted, and requests slower than a
+//! threshold; means are compared minute by minute.
 //!
 //! The test is an e-process: with no difference between the arms its expected value never exceeds 1,
 //! whatever the base rate does and however often it is looked at, so that "evidence of 100" happens to
@@ -13,17 +14,23 @@
 //! **Must not know**: where counts come from, which host belongs to which ring and why, what is done
 //! about a verdict, clocks, files, sockets.
 
+mod band;
 mod batch;
 mod budget;
+mod count;
 mod counts;
 mod dispersion;
 mod ends;
 mod exact;
 mod excluded;
 mod hypergeometric;
+mod latency;
 mod look;
+mod mean;
+mod refusal;
 mod signal;
 mod state;
+mod thresholds;
 mod trace;
 mod verdict;
 
@@ -33,6 +40,8 @@ mod golden;
 mod random;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod slow_requests;
 
-pub use look::{Arms, History, HostCondition, Judgement, Look};
+pub use look::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Total};
 pub use verdict::Test;

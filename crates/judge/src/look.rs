@@ -28,8 +28,8 @@ pub struct Look {
     pub at: Timestamp,
     /// Counted from 0.
     pub ring: usize,
-    /// Events since the look before, by signal; a signal that is missing had no data.
-    pub metrics: BTreeMap<String, Arms>,
+    /// What came since the look before, by signal; a signal that is missing had no data.
+    pub metrics: BTreeMap<String, Batch>,
     /// Hosts that do not have the change, at this moment.
     pub control_hosts: usize,
     /// Hosts that have it.
@@ -50,7 +50,62 @@ pub struct Look {
     pub excluded: Vec<Excluded>,
 }
 
-/// Is a batch of one signal in both arms.
+/// Is what came of one signal since the look before; its kind is that of the signal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Batch {
+    Counts(Arms),
+    /// Requests by how long they took, within the bounds of [`crate::Test::bounds`].
+    Latency {
+        canary: Histogram,
+        control: Histogram,
+    },
+    /// Both sides show histograms, and they have no bound in common.
+    Mismatch,
+    Mean {
+        canary: Total,
+        control: Total,
+    },
+}
+
+impl Batch {
+    /// Returns the events of both arms.
+    pub(crate) fn events(&self) -> u64 {
+        match self {
+            Batch::Counts(arms) => arms.canary.total.saturating_add(arms.control.total),
+            Batch::Latency { canary, control } => canary.total.saturating_add(control.total),
+            Batch::Mean { canary, control } => canary.events.saturating_add(control.events),
+            Batch::Mismatch => 0,
+        }
+    }
+}
+
+/// Is how many requests took how long; which bounds they were counted by stands beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// For each bound the requests that took at most so long; bounds ascend, and so do these.
+    pub at_most: Vec<u64>,
+    pub total: u64,
+}
+
+impl Histogram {
+    /// Returns those above the bound at this place.
+    pub(crate) fn slower(&self, at: usize) -> Counts {
+        let within = self.at_most.get(at).copied().unwrap_or(self.total);
+        Counts {
+            bad: self.total.saturating_sub(within),
+            total: self.total,
+        }
+    }
+}
+
+/// Is the sum of a value over some events.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Total {
+    pub sum: f64,
+    pub events: u64,
+}
+
+/// Is a batch of one counted signal in both arms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arms {
     pub canary: Counts,

@@ -41,6 +41,11 @@ impl Random {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
+    /// Draws from a normal distribution around 0.
+    pub(crate) fn deviation(&mut self, deviation: f64) -> f64 {
+        deviation * self.normal()
+    }
+
     /// Draws a factor around 1 that is log-normal with this deviation.
     pub(crate) fn noise(&mut self, deviation: f64) -> f64 {
         if deviation == 0.0 {

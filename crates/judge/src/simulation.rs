@@ -100,7 +100,7 @@ fn first(
 ) -> Option<u64> {
     (1..=looks).find(|&look| {
         let arms = batches();
-        test.add(&arms, 0, Timestamp::UNIX_EPOCH, look);
+        test.count(&arms, 0, Timestamp::UNIX_EPOCH, look);
         done(test)
     })
 }
@@ -268,11 +268,11 @@ fn median_in_last_ring(rings: usize, share: f64, worse: f64) -> u64 {
         let (mut before, mut after) = (clean.run(seed, 1), bad.run(seed + 1_000, 1));
         for ring in 0..rings - 1 {
             for look in 0..600 {
-                test.add(&before(), ring, Timestamp::UNIX_EPOCH, look);
+                test.count(&before(), ring, Timestamp::UNIX_EPOCH, look);
             }
         }
         let found = (1..=7_200).find(|&look| {
-            test.add(&after(), rings - 1, Timestamp::UNIX_EPOCH, look);
+            test.count(&after(), rings - 1, Timestamp::UNIX_EPOCH, look);
             harmful(&test)
         });
         found.unwrap_or(u64::MAX)

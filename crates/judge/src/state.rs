@@ -33,6 +33,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) heard_at: Option<Timestamp>,
     /// Three batches of a required signal in a row were refused, or none is declared.
     pub(crate) unusable: bool,
+    /// The histograms of a required latency have no bound in common on both sides.
+    pub(crate) mismatched: bool,
     /// An advisory signal alone would fail the change.
     pub(crate) advisory_harm: bool,
     /// Of all events of this ring, those that belong to no arm.
@@ -107,6 +109,9 @@ impl Standing<'_> {
     fn unjudgeable(&self) -> Option<Reason> {
         if self.look.first_release || self.look.control_hosts == 0 {
             return Some(Reason::NoControl);
+        }
+        if self.mismatched {
+            return Some(Reason::BucketMismatch);
         }
         (self.unusable || self.is_silent()).then_some(Reason::NoData)
     }

@@ -9,23 +9,24 @@ use model::{Digest, Timestamp, limit};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{ALPHA, signal_weights};
-use crate::counts::refusal;
 use crate::ends::{Arrival, Ends};
 use crate::exact::log_sum_exp;
 use crate::excluded::Exclusions;
-use crate::look::{History, Judgement, Look};
-use crate::signal::SignalTest;
+use crate::look::{Batch, Histogram, History, Judgement, Look};
+use crate::refusal::refusal;
+use crate::signal::{SignalTest, When};
 use crate::state::{self, Standing, needed};
 
 /// Names the formulas: raised when the same looks would give other bits.
-const JUDGE_VERSION: &str = "1";
+const JUDGE_VERSION: &str = "2";
 /// Refused batches in a row after which a signal counts as having no data.
 const REFUSED_IN_ROW: u32 = 3;
 
 /// Is the test of one change against one set of signals. All of its state is in its JSON; resumed from
 /// that between any two looks it goes on with the same bits.
 ///
-/// It needs 300 bytes of JSON per signal and ring, and at most 200 points of trace per signal.
+/// It needs 300 bytes of JSON per signal and ring, at most 200 points of trace per signal, and for a
+/// latency 400 bytes per threshold and ring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test {
     definition: Digest,
@@ -85,6 +86,37 @@ impl Test {
         }
     }
 
+    /// Returns the latencies whose thresholds are not chosen yet.
+    pub fn awaiting_thresholds(&self) -> Vec<String> {
+        let awaits = |test: &SignalTest| test.latency().is_some_and(|l| l.bounds().is_none());
+        let awaiting = self.signals.iter().filter(|(_, test)| awaits(test));
+        awaiting.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Chooses the thresholds of a latency where the control's requests lay `before`, at the nearest of
+    /// these bounds: those that the histograms of both sides have, ascending. `history` returns, for a
+    /// bound, how many requests of how many were slower on each host before the change; it is asked for
+    /// once per threshold.
+    ///
+    /// With too few requests, or no bounds, it may be tried again later. What is looked at here must not
+    /// be in a later look as well: thresholds that know the batch they weigh would be no fair test.
+    pub fn choose_thresholds(
+        &mut self,
+        name: &str,
+        bounds: &[f64],
+        before: &Histogram,
+        history: impl Fn(f64) -> History,
+    ) {
+        if let Some(latency) = self.signals.get_mut(name).and_then(SignalTest::latency_mut) {
+            latency.choose(bounds, before, history);
+        }
+    }
+
+    /// Returns the bounds the requests of a latency are to be counted within, ascending.
+    pub fn bounds(&self, name: &str) -> Option<Vec<f64>> {
+        self.signals.get(name)?.latency()?.bounds()
+    }
+
     /// Takes in one batch and says how the change stands.
     ///
     /// A batch that was seen already (the same `at`) is ignored. One that ends up to 5 s before the
@@ -136,7 +168,8 @@ impl Test {
     }
 
     fn take_signal(&mut self, look: &Look, name: &str, from: Timestamp) {
-        let arms = look.metrics[name];
+        let batch = &look.metrics[name];
+        let bounds = self.bounds(name).map(|bounds| bounds.len());
         let Some(signal) = self.signals.get_mut(name) else {
             self.exclude(
                 from,
@@ -145,15 +178,23 @@ impl Test {
             );
             return;
         };
-        if let Some(why) = refusal(&arms) {
+        let when = When {
+            ring: look.ring,
+            from,
+            at: look.at,
+            look: self.looks,
+        };
+        let why = refusal(batch, bounds).or_else(|| {
+            let other = || "a batch of another kind of signal".to_owned();
+            (!signal.add(batch, when)).then(other)
+        });
+        if let Some(why) = why {
             signal.refused_in_row += 1;
             self.refused += 1;
             self.exclude(from, look.at, format!("signal `{name}`: {why}"));
             return;
         }
-        signal.add(&arms, look.ring, look.at, self.looks);
-        let events = arms.canary.total + arms.control.total;
-        self.ring_attributed = self.ring_attributed.saturating_add(events);
+        self.ring_attributed = self.ring_attributed.saturating_add(batch.events());
     }
 
     /// A late batch of the ring before is counted there and leaves the ring as it is.
@@ -212,6 +253,7 @@ impl Test {
             enough: has_required && self.required().all(|s| s.is_enough(ring)),
             heard_at: heard.min().flatten(),
             unusable: !has_required || self.required().any(refused),
+            mismatched: self.required().any(SignalTest::is_mismatched),
             advisory_harm: evidence.metrics.iter().any(harm),
             unattributed_share: self.unattributed_share(),
             odds_at_most: limits.reduce(|a, b| Some(a?.max(b?))).flatten(),
@@ -266,13 +308,39 @@ fn chain(inputs: Digest, look: &Look) -> Digest {
     number(look.ring as u64);
     number(look.unattributed);
     number(look.metrics.len() as u64);
-    for (name, arms) in &look.metrics {
+    for (name, batch) in &look.metrics {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
-        for counts in [arms.canary, arms.control] {
-            hasher.update(&counts.bad.to_le_bytes());
-            hasher.update(&counts.total.to_le_bytes());
-        }
+        chain_batch(&mut hasher, batch);
     }
     hasher.finish()
+}
+
+/// Writes a batch behind a number that tells its kind from the others and is no count.
+fn chain_batch(hasher: &mut Hasher, batch: &Batch) {
+    let mut number = |n: u64| hasher.update(&n.to_le_bytes());
+    match batch {
+        Batch::Counts(arms) => {
+            for counts in [arms.canary, arms.control] {
+                number(counts.bad);
+                number(counts.total);
+            }
+        }
+        Batch::Latency { canary, control } => {
+            number(u64::MAX);
+            for side in [canary, control] {
+                number(side.at_most.len() as u64);
+                side.at_most.iter().copied().for_each(&mut number);
+                number(side.total);
+            }
+        }
+        Batch::Mean { canary, control } => {
+            number(u64::MAX - 1);
+            for side in [canary, control] {
+                number(side.sum.to_bits());
+                number(side.events);
+            }
+        }
+        Batch::Mismatch => number(u64::MAX - 2),
+    }
 }

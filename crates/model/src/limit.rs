@@ -99,3 +99,5 @@ pub const CDEVENT_MEMORY: Duration = Duration::from_secs(90 * 24 * 3_600);
 pub const FORGOTTEN_AT_ONCE: usize = 100;
 /// A text that another tool sends as an id or a name: a git reference, a package URL, a delivery id.
 pub const FOREIGN_NAME_BYTES: usize = 1_000;
+/// Bounds of a histogram that are judged and drawn; clients show 11 to 30, native histograms hundreds.
+pub const BAND_POINTS: usize = 40;

@@ -15,6 +15,8 @@ pub(super) struct Map<'a> {
     pairs: &'a [(Key, Node)],
     asked: Vec<&'static str>,
     missing: Vec<Missing>,
+    /// Keys that were refused with a word of their own.
+    told: Vec<String>,
 }
 
 /// Is something none of some keys said.
@@ -32,6 +34,7 @@ impl<'a> Map<'a> {
             pairs,
             asked: Vec::new(),
             missing: Vec::new(),
+            told: Vec::new(),
         })
     }
 
@@ -41,6 +44,11 @@ impl<'a> Map<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.pairs.is_empty()
+    }
+
+    /// Tells whether a key stands here, without its being known from then on.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.pairs.iter().any(|(k, _)| k.text == key)
     }
 
     /// Returns what stands under a key, which is known from then on.
@@ -106,6 +114,15 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Refuses a key that could stand here with another value beside it; it stays unknown to remedies.
+    pub(super) fn refused(&mut self, key: &'static str, what: String, remedy: String) {
+        let Some((key, node)) = self.pairs.iter().find(|(k, _)| k.text == key) else {
+            return;
+        };
+        self.at.child(key, node).at_key(key).fault(what, remedy);
+        self.told.push(key.text.clone());
+    }
+
     /// Refuses every key nobody asked for, those of the specification as not built, and says which
     /// required ones are missing.
     pub(super) fn finish(self, not_built: &[&str]) {
@@ -114,6 +131,7 @@ impl<'a> Map<'a> {
             .pairs
             .iter()
             .filter(|(key, _)| !self.asked.contains(&key.text.as_str()))
+            .filter(|(key, _)| !self.told.contains(&key.text))
         {
             let name = key.text.as_str();
             let at = self.at.child(key, node).at_key(key);

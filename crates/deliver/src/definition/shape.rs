@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::deliver::{ArtifactFormat, AtDeadline};
 use model::limit;
-use model::observe::Level;
+use model::observe::{Level, Unit, Worse};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
@@ -202,13 +202,24 @@ enum RingHosts {
     Labels(Labels),
 }
 
+/// One of three kinds.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Signal {
+    Count(CountSignal),
+    Latency(LatencySignal),
+    Mean(MeanSignal),
+}
+
+/// Bad events of all events.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Signal {
+struct CountSignal {
+    /// Bad events of all events.
+    #[schemars(extend("const" = "count"))]
+    kind: String,
     /// Whose trouble it shows.
     level: Level,
-    /// How it is counted.
-    kind: SignalKind,
     /// The counter of bad events, with labels: `pay_total{result="failed"}`.
     bad: String,
     /// The counter of all events.
@@ -230,10 +241,67 @@ struct Signal {
     owner: Option<String>,
 }
 
+/// How long requests take: how many are slower than a few thresholds, which are chosen from what they
+/// took before the change.
 #[derive(JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-enum SignalKind {
-    Count,
+#[schemars(deny_unknown_fields)]
+struct LatencySignal {
+    /// How long requests take.
+    #[schemars(extend("const" = "latency"))]
+    kind: String,
+    /// Whose trouble it shows.
+    level: Level,
+    /// The bucket counter of a Prometheus histogram, without `le`:
+    /// `http_request_duration_seconds_bucket{path="/pay"}`.
+    buckets: String,
+    /// What its bounds are measured in.
+    unit: Unit,
+    /// Gets more of the error budget. Default: false.
+    critical: Option<bool>,
+    /// Is shown and undoes nothing. Default: false.
+    advisory: Option<bool>,
+    /// A ring passes when odds of a slow request `1 + margin` times worse are excluded at p50, p90 and p95. Default: 0.25.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0))]
+    margin: Option<f64>,
+    /// The share of requests slower than a threshold that is fine in absolute terms, for a service faster than its lowest bound; 0 switches this off. Default: 0.005.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    tolerated: Option<f64>,
+    /// Requests on each side before a ring may pass. Default: 500.
+    #[schemars(range(min = 1))]
+    min_requests: Option<u64>,
+    /// Whom it concerns, if not the service's owner.
+    owner: Option<String>,
+}
+
+/// A value per event, such as money per order. It is compared minute by minute and decides nothing in
+/// the first twenty.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct MeanSignal {
+    /// A value per event.
+    #[schemars(extend("const" = "mean"))]
+    kind: String,
+    /// Whose trouble it shows.
+    level: Level,
+    /// The counter that adds up the values, none of them negative, as every Prometheus histogram and
+    /// summary has it: `order_value_sum`.
+    sum: String,
+    /// The counter of the events that had a value: `order_value_count`.
+    count: String,
+    /// The direction in which it gets worse: queries per request `higher`, money per order `lower`.
+    worse: Worse,
+    /// Gets more of the error budget. Default: false.
+    critical: Option<bool>,
+    /// Is shown and undoes nothing. Default: false.
+    advisory: Option<bool>,
+    /// A ring passes when a mean worse than the control's by this share is excluded; below 1 if lower is worse. Default: 0.25.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0))]
+    margin: Option<f64>,
+    /// Events on each side before a ring may pass. Default: 500.
+    #[schemars(range(min = 1))]
+    min_requests: Option<u64>,
+    /// Whom it concerns, if not the service's owner.
+    owner: Option<String>,
 }
 
 #[derive(JsonSchema)]

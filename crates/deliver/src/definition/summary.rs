@@ -5,7 +5,7 @@ use model::act::{Destination, Do, Procedure};
 use model::deliver::{
     AtDeadline, Check, Definition, EnvironmentPlan, Health, Owner, RingSize, RingSpec, Run,
 };
-use model::observe::{Signal, SignalKind};
+use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
 
 /// Returns the lines, of one environment or of all. The definition is not changed by being looked at,
@@ -148,19 +148,41 @@ fn signals(definition: &Definition) -> Vec<String> {
 }
 
 fn signal(name: &str, signal: &Signal) -> String {
-    let SignalKind::Count { bad, total } = &signal.kind;
     let weight = match (signal.critical, signal.advisory) {
         (true, _) => " (critical)",
         (_, true) => " (advisory, undoes nothing)",
         _ => "",
     };
-    let tolerated = match signal.tolerated {
-        0.0 => String::new(),
-        share => format!(" or more than {}% bad", rounded(share * 100.0)),
+    let (of, pass) = match &signal.kind {
+        SignalKind::Count { bad, total } => {
+            let tolerated = match signal.tolerated {
+                0.0 => String::new(),
+                share => format!(" or more than {}% bad", rounded(share * 100.0)),
+            };
+            let odds = rounded(1.0 + signal.margin);
+            let excluded = format!("odds {odds} times worse{tolerated} are excluded");
+            (format!("{bad} of {total}"), excluded)
+        }
+        SignalKind::Latency { buckets, .. } => {
+            let odds = rounded(1.0 + signal.margin);
+            let excluded = format!(
+                "odds {odds} times worse of a slow request are excluded at p50, p90 and p95"
+            );
+            (format!("how long requests take by {buckets}"), excluded)
+        }
+        SignalKind::Mean { sum, count, worse } => {
+            let direction = match worse {
+                Worse::Higher => "higher",
+                Worse::Lower => "lower",
+            };
+            let share = rounded(signal.margin * 100.0);
+            let excluded =
+                format!("a mean {share}% {direction} is excluded, 20 minutes at the earliest");
+            (format!("the mean {sum} / {count}"), excluded)
+        }
     };
     format!(
-        "a change is judged by {name}{weight}, {bad} of {total}: a ring passes when odds {} times worse{tolerated} are excluded, after {} requests on each side",
-        rounded(1.0 + signal.margin),
+        "a change is judged by {name}{weight}, {of}: a ring passes when {pass}, after {} requests on each side",
         signal.min_requests
     )
 }

@@ -348,6 +348,7 @@ fn how(reason: &Reason) -> String {
         | Reason::NotEnoughTraffic
         | Reason::NoControl
         | Reason::NoData
+        | Reason::BucketMismatch
         | Reason::ControlSick => "pass".into(),
     }
 }

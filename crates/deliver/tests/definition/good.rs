@@ -7,7 +7,7 @@ use model::Labels;
 use model::act::Do;
 use model::deliver::{ArtifactFormat, AtDeadline, Check, Definition, RingSize};
 use model::judge::VerdictState;
-use model::observe::{Level, SignalKind};
+use model::observe::{Level, SignalKind, Unit, Worse};
 
 use crate::{FULL, MINIMAL, changed};
 
@@ -89,6 +89,30 @@ fn the_full_file_is_read_as_it_is_written() {
         (0.25, 0.0, 1_000)
     );
     assert_eq!(signal.owner.as_deref(), Some("team-payments"));
+    let (buckets, unit) = ("pay_seconds_bucket{path=\"/pay\"}".to_owned(), Unit::S);
+    let time = &read.signals["pay_time"];
+    assert_eq!(time.kind, SignalKind::Latency { buckets, unit });
+    assert_eq!((time.margin, time.tolerated), (0.3, 0.01));
+    let value = &read.signals["order_value"];
+    let kind = SignalKind::Mean {
+        sum: "order_value_sum".to_owned(),
+        count: "order_value_count".to_owned(),
+        worse: Worse::Lower,
+    };
+    assert_eq!(value.kind, kind);
+    assert_eq!((value.margin, value.tolerated), (0.1, 0.0));
+}
+
+#[test]
+fn a_latency_and_a_mean_have_a_tight_margin_unless_told_otherwise() {
+    let left_out = [
+        ("    margin: 0.3\n    tolerated: 0.01\n", ""),
+        ("    margin: 0.1\n", ""),
+    ];
+    let read = good(&changed(FULL, &left_out));
+    let time = &read.signals["pay_time"];
+    assert_eq!((time.margin, time.tolerated), (0.25, 0.005));
+    assert_eq!(read.signals["order_value"].margin, 0.25);
 }
 
 #[test]

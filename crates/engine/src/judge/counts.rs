@@ -1,18 +1,18 @@
-//! From samples to the counts of one look, and to the history a test starts from.
+//! From samples to what one look weighs, and to the history a test starts from.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deliver::rollout::Arms as ArmHosts;
-use judge::{Arms, History};
-use metrics::{Metrics, Selector};
+use judge::{Arms, Batch, History, Test, Total};
+use metrics::{HostIncrease, Metrics, Selector};
 use model::deliver::Rollout;
 use model::judge::Counts;
 use model::observe::{Signal, SignalKind};
 use model::{HostId, HostName, Timestamp, Version};
 
 /// How much history a test's dispersion is estimated from; what the samples in memory allow.
-const HISTORY: Duration = Duration::from_secs(3_600);
+pub(super) const HISTORY: Duration = Duration::from_secs(3_600);
 
 /// Is up to which scrape each host's counts were taken, by arm: a late sample goes into the next look.
 pub(super) type Taken = BTreeMap<HostId, Timestamp>;
@@ -25,81 +25,147 @@ pub(super) struct Source<'a> {
 }
 
 /// Is one host's part of an arm: counts from this instant on belong to it.
-struct Member<'a> {
-    id: HostId,
-    version: &'a Version,
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub(super) id: HostId,
+    pub(super) version: &'a Version,
     from: Timestamp,
-    is_canary: bool,
+    pub(super) is_canary: bool,
+}
+
+/// Is what is read in one look: of every member the scrapes in `(after, now]`.
+pub(super) struct Window<'a> {
+    pub(super) members: Vec<(Member<'a>, Timestamp)>,
+    pub(super) now: Timestamp,
+    newest: Taken,
+}
+
+impl Window<'_> {
+    /// Notes that a host's scrapes up to this one are taken.
+    pub(super) fn take(&mut self, host: HostId, at: Timestamp) {
+        let newest = self.newest.entry(host).or_insert(at);
+        *newest = at.max(*newest);
+    }
 }
 
 impl Source<'_> {
-    /// Returns the counts of both arms since they were last taken, per signal, and moves `taken` on.
+    /// Returns what came of both arms since it was last taken, per signal, and moves `taken` on. A
+    /// latency whose thresholds are not chosen yet has them chosen first.
     pub(super) fn look(
         &self,
+        test: &mut Test,
         signals: &BTreeMap<String, Signal>,
         arms: &ArmHosts,
         taken: &mut Taken,
         now: Timestamp,
-    ) -> BTreeMap<String, Arms> {
-        let members = self.members(arms);
-        let mut counts = BTreeMap::new();
-        let mut newest: Taken = BTreeMap::new();
+    ) -> BTreeMap<String, Batch> {
+        let mut window = self.window(arms, taken, now);
+        let mut batches = BTreeMap::new();
         for (name, signal) in signals {
-            let mut both = Arms {
-                canary: Counts::default(),
-                control: Counts::default(),
+            let batch = match &signal.kind {
+                SignalKind::Count { bad, total } => self.count((bad, total), &mut window),
+                SignalKind::Latency { buckets, .. } => {
+                    self.latency(test, (name, buckets), &mut window)
+                }
+                SignalKind::Mean { sum, count, .. } => self.mean((sum, count), &mut window),
             };
-            let mut seen = false;
-            for member in &members {
-                let after = taken
-                    .get(&member.id)
-                    .copied()
-                    .unwrap_or(member.from)
-                    .max(member.from);
-                let grown = self.grown(signal, member.id, Some(member.version), after, now);
-                let Some(last) = grown.last() else { continue };
+            batches.extend(batch.map(|batch| (name.clone(), batch)));
+        }
+        taken.extend(window.newest);
+        batches
+    }
+
+    fn window(&self, arms: &ArmHosts, taken: &Taken, now: Timestamp) -> Window<'_> {
+        let after = |member: Member<'_>| {
+            let taken = taken.get(&member.id).copied().unwrap_or(member.from);
+            taken.max(member.from)
+        };
+        let members = self.members(arms).into_iter();
+        Window {
+            members: members.map(|m| (m, after(m))).collect(),
+            now,
+            newest: Taken::new(),
+        }
+    }
+
+    fn count(&self, (bad, total): (&str, &str), window: &mut Window<'_>) -> Option<Batch> {
+        let mut arms = Arms::default();
+        let mut seen = false;
+        for (member, after) in window.members.clone() {
+            let span = (after, window.now);
+            let grown = self.grown((bad, total), member.id, Some(member.version), span);
+            let Some(last) = grown.last() else { continue };
+            seen = true;
+            window.take(member.id, last.at);
+            let arm = if member.is_canary {
+                &mut arms.canary
+            } else {
+                &mut arms.control
+            };
+            grown.iter().for_each(|scrape| add(arm, scrape.counts));
+        }
+        seen.then_some(Batch::Counts(arms))
+    }
+
+    fn mean(&self, (sum, count): (&str, &str), window: &mut Window<'_>) -> Option<Batch> {
+        let (mut canary, mut control) = (Total::default(), Total::default());
+        let mut seen = false;
+        for (member, after) in window.members.clone() {
+            let span = (after, window.now);
+            let read = |text| self.increase(text, member.id, Some(member.version), span);
+            let (Some(sum), Some(count)) = (read(sum), read(count)) else {
+                continue;
+            };
+            let sums: BTreeMap<Timestamp, f64> = sum.points.into_iter().collect();
+            let arm = if member.is_canary {
+                &mut canary
+            } else {
+                &mut control
+            };
+            for (at, events_grown) in count.points {
+                let Some(sum) = sums.get(&at) else { continue };
+                arm.sum += sum;
+                arm.events += events(events_grown);
                 seen = true;
-                let newest = newest.entry(member.id).or_insert(last.at);
-                *newest = last.at.max(*newest);
-                let arm = if member.is_canary {
-                    &mut both.canary
-                } else {
-                    &mut both.control
-                };
-                grown.iter().for_each(|scrape| add(arm, scrape.counts));
-            }
-            if seen {
-                counts.insert(name.clone(), both);
+                window.take(member.id, at);
             }
         }
-        taken.extend(newest);
-        counts
+        seen.then_some(Batch::Mean { canary, control })
     }
 
     /// Returns what every host of the rollout counted in each second of the time before `now`: all ran
-    /// the release before, so the differences between them are what is normal.
+    /// the release before, so the differences between them are what is normal. Only counts have their
+    /// history here: a latency's is of its thresholds, which are chosen later.
     pub(super) fn history(
         &self,
         signals: &BTreeMap<String, Signal>,
         now: Timestamp,
     ) -> BTreeMap<String, History> {
         let start = now - HISTORY;
-        let previous = self
-            .rollout
-            .previous
-            .as_ref()
-            .map(|previous| &previous.version);
-        let of_signal = |signal: &Signal| History {
-            hosts: self
-                .names
-                .keys()
-                .map(|host| seconds(start, &self.grown(signal, *host, previous, start, now)))
-                .collect(),
+        let of_signal = |signal: &Signal| match &signal.kind {
+            SignalKind::Count { bad, total } => Some(History {
+                hosts: self.each_host(|host| {
+                    let grown = self.grown((bad, total), host, self.previous(), (start, now));
+                    seconds(start, &grown)
+                }),
+            }),
+            SignalKind::Latency { .. } | SignalKind::Mean { .. } => None,
         };
         signals
             .iter()
-            .map(|(name, signal)| (name.clone(), of_signal(signal)))
+            .filter_map(|(name, signal)| Some((name.clone(), of_signal(signal)?)))
             .collect()
+    }
+
+    /// Asks every host of the rollout, in the order of their ids.
+    pub(super) fn each_host<T>(&self, of: impl Fn(HostId) -> T) -> Vec<T> {
+        self.names.keys().map(|host| of(*host)).collect()
+    }
+
+    /// Returns the version the hosts ran before.
+    pub(super) fn previous(&self) -> Option<&Version> {
+        let previous = self.rollout.previous.as_ref();
+        previous.map(|previous| &previous.version)
     }
 
     fn members(&self, arms: &ArmHosts) -> Vec<Member<'_>> {
@@ -120,40 +186,51 @@ impl Source<'_> {
         canary.chain(control).collect()
     }
 
+    /// Returns the labels of what one host showed of one version; nothing of an unknown one.
+    pub(super) fn labels<'a>(
+        &'a self,
+        host: HostId,
+        version: Option<&'a Version>,
+    ) -> Option<[(&'a str, &'a str); 4]> {
+        Some([
+            ("host", self.names.get(&host)?.as_str()),
+            ("service", self.rollout.service.as_str()),
+            ("environment", self.rollout.environment.as_str()),
+            ("release", version?.as_str()),
+        ])
+    }
+
+    /// Returns how a counter grew on one host.
+    fn increase(
+        &self,
+        selector: &str,
+        host: HostId,
+        version: Option<&Version>,
+        (after, until): (Timestamp, Timestamp),
+    ) -> Option<HostIncrease> {
+        let labels = self.labels(host, version)?;
+        // The definition was checked when the release was made; an unreadable one has no events.
+        let selector = Selector::parse(selector).ok()?;
+        let grown = self.metrics.increases(&selector, &labels, after, until);
+        grown.into_iter().next()
+    }
+
     /// Returns what a signal counted on one host at each scrape in `(after, until]`. A scrape at which a
     /// counter was reset, or that one of the two selectors does not have, is left out.
     fn grown(
         &self,
-        signal: &Signal,
+        (bad, total): (&str, &str),
         host: HostId,
         version: Option<&Version>,
-        after: Timestamp,
-        until: Timestamp,
+        span: (Timestamp, Timestamp),
     ) -> Vec<Scrape> {
-        let SignalKind::Count { bad, total } = &signal.kind;
-        let (Some(name), Some(version)) = (self.names.get(&host), version) else {
-            return vec![];
-        };
-        let labels = [
-            ("host", name.as_str()),
-            ("service", self.rollout.service.as_str()),
-            ("environment", self.rollout.environment.as_str()),
-            ("release", version.as_str()),
-        ];
-        let read = |text: &str| {
-            // The definition was checked when the release was made; an unreadable one has no events.
-            let selector = Selector::parse(text).ok()?;
-            self.metrics
-                .increases(&selector, &labels, after, until)
-                .into_iter()
-                .next()
-        };
-        let Some(total) = read(total) else {
+        let Some(total) = self.increase(total, host, version, span) else {
             return vec![];
         };
         // A metric of its own that the host never showed has had no bad events.
-        let bad: Option<BTreeMap<Timestamp, f64>> =
-            read(bad).map(|bad| bad.points.into_iter().collect());
+        let bad: Option<BTreeMap<Timestamp, f64>> = self
+            .increase(bad, host, version, span)
+            .map(|bad| bad.points.into_iter().collect());
         let scrape = |(at, grown): (Timestamp, f64)| {
             let bad = bad
                 .as_ref()
@@ -171,9 +248,9 @@ impl Source<'_> {
 }
 
 /// Is what was counted between a scrape and the one before.
-struct Scrape {
-    at: Timestamp,
-    counts: Counts,
+pub(super) struct Scrape {
+    pub(super) at: Timestamp,
+    pub(super) counts: Counts,
 }
 
 fn add(sum: &mut Counts, counts: Counts) {
@@ -187,12 +264,12 @@ fn add(sum: &mut Counts, counts: Counts) {
     clippy::cast_sign_loss,
     reason = "not negative, rounded"
 )]
-fn events(by: f64) -> u64 {
+pub(super) fn events(by: f64) -> u64 {
     by.max(0.0).round() as u64
 }
 
 /// Sorts scrapes into seconds from `start`; the first and last second may hold a part only.
-fn seconds(start: Timestamp, scrapes: &[Scrape]) -> Vec<Counts> {
+pub(super) fn seconds(start: Timestamp, scrapes: &[Scrape]) -> Vec<Counts> {
     let length = usize::try_from(HISTORY.as_secs()).unwrap_or(usize::MAX);
     let mut counts = vec![Counts::default(); length];
     for scrape in scrapes {

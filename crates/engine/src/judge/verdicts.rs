@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deliver::rollout::{HostFacts, arms, seen};
-use judge::{HostCondition, Judgement, Look, Test};
+use deliver::rollout::{Arms, HostFacts, arms, seen};
+use judge::{Batch, HostCondition, Judgement, Look, Test};
 use model::deliver::{Phase, Proof, Release, Rollout, RolloutState};
 use model::judge::{LastLook, Reason, Verdict, VerdictState};
-use model::observe::Signal;
 use model::{ChangeId, Entry, EntryId, Fact, HostId, Kind, Subject, Timestamp};
 use runtime::{Loop, Turn};
 use serde::{Deserialize, Serialize};
@@ -145,7 +144,9 @@ fn look(
             )
         }
     };
-    let inputs = inputs(&source, &release, signals, &hosts, &mut taken, (ring, now));
+    let arms = arms(&rollout, &hosts, now);
+    let metrics = source.look(&mut test, signals, &arms, &mut taken, now);
+    let inputs = inputs(&rollout, &release, &hosts, (&arms, metrics), (ring, now));
     let judgement = test.look(&inputs);
     let look = LastLook {
         at: now,
@@ -231,20 +232,17 @@ fn ring_under_test(rollout: &Rollout) -> Option<usize> {
 }
 
 fn inputs(
-    source: &Source<'_>,
+    rollout: &Rollout,
     release: &Release,
-    signals: &BTreeMap<String, Signal>,
     hosts: &BTreeMap<HostId, HostFacts>,
-    taken: &mut Taken,
+    (arms, metrics): (&Arms, BTreeMap<String, Batch>),
     (ring, now): (usize, Timestamp),
 ) -> Look {
-    let rollout = source.rollout;
-    let arms = arms(rollout, hosts, now);
     let spec = &rollout.plan.rings[ring];
     Look {
         at: now,
         ring,
-        metrics: source.look(signals, &arms, taken, now),
+        metrics,
         control_hosts: arms.control.len(),
         canary_hosts: arms.canary.len(),
         conditions: conditions(rollout, release, hosts),
@@ -336,6 +334,7 @@ fn word_of_host(tx: &mut Tx<'_>, reason: &Reason) -> Result<Option<EntryId>, Err
         | Reason::NotEnoughTraffic
         | Reason::NoControl
         | Reason::NoData
+        | Reason::BucketMismatch
         | Reason::ControlSick => return Ok(None),
     };
     let is_crash = matches!(reason, Reason::Crashing { .. });

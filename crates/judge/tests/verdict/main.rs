@@ -1,17 +1,18 @@
 //! The judge from outside.
 
+mod kinds;
 mod looks;
 mod states;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use judge::{Arms, History, HostCondition, Judgement, Look, Test};
+use judge::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Test, Total};
 use model::Timestamp;
 use model::deliver::AtDeadline;
 use model::judge::VerdictState::{Fail, Marginal, Pass, Undecided};
 use model::judge::{Control, Counts, Excluded, Reason, VerdictState, f64Eq};
-use model::observe::{Level, Signal, SignalKind};
+use model::observe::{Level, Signal, SignalKind, Unit, Worse};
 
 const BAKE_S: i64 = 60;
 const DEADLINE_S: i64 = 600;
@@ -69,13 +70,13 @@ fn quiet(seconds: i64) -> Look {
     }
 }
 
-fn counted(name: &str, canary: (u64, u64), control: (u64, u64)) -> BTreeMap<String, Arms> {
+fn counted(name: &str, canary: (u64, u64), control: (u64, u64)) -> BTreeMap<String, Batch> {
     let counts = |(bad, total)| Counts { bad, total };
     let arms = Arms {
         canary: counts(canary),
         control: counts(control),
     };
-    BTreeMap::from([(name.to_owned(), arms)])
+    BTreeMap::from([(name.to_owned(), Batch::Counts(arms))])
 }
 
 fn condition(exits: u32, failed_checks: u32, reverted: bool) -> HostCondition {

@@ -41,7 +41,16 @@ fn judged(metric: &MetricEvidence, level: Level, evidence: &Evidence) -> SignalV
         odds_at_most: metric.odds_at_most,
         harm: harm(metric, evidence),
         state: signal_state(metric, evidence),
+        slower_than: slower_than(metric),
+        mean: metric.mean.clone(),
     }
+}
+
+/// Returns the threshold of a latency that shows most harm, in words.
+fn slower_than(metric: &MetricEvidence) -> Option<String> {
+    let latency = metric.latency.as_ref()?;
+    let threshold = latency.led_by()?;
+    Some(latency.unit.show(threshold.slower_than))
 }
 
 fn unjudged(name: &str, signal: &Signal) -> SignalView {
@@ -56,5 +65,7 @@ fn unjudged(name: &str, signal: &Signal) -> SignalView {
         odds_at_most: None,
         harm: 0.0,
         state: SignalState::NoTraffic,
+        slower_than: None,
+        mean: None,
     }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use model::Timestamp;
 use model::api::change::SignalState;
 use model::judge::{
-    Control, Counts, Dispersion, Evidence, MetricEvidence, Reason, Verdict, VerdictState,
+    Control, Counts, Dispersion, Evidence, LatencyEvidence, MeanEvidence, MetricEvidence, Reason,
+    ThresholdEvidence, Verdict, VerdictState,
 };
+use model::observe::Worse;
 use model::words::{confidence, count, counted, decimal, duration, line, moment, percent, times};
 
 /// Spans left out of the evidence that are listed; more are counted.
@@ -75,7 +77,7 @@ pub fn reason(verdict: &Verdict, tense: Tense) -> String {
         Reason::Suspicion => match leading(evidence) {
             Some(metric) => format!(
                 "some evidence of harm, not enough to be sure: {}",
-                worse(metric, evidence.alpha, tense)
+                worse(metric, evidence, tense)
             ),
             None => "some evidence of harm, not enough to be sure".to_owned(),
         },
@@ -83,7 +85,7 @@ pub fn reason(verdict: &Verdict, tense: Tense) -> String {
             Some(metric) => format!(
                 "only advisory signals {} worse: {}",
                 is("are", "were"),
-                worse(metric, evidence.alpha, tense)
+                worse(metric, evidence, tense)
             ),
             None => format!("only advisory signals {} worse", is("are", "were")),
         },
@@ -101,6 +103,9 @@ pub fn reason(verdict: &Verdict, tense: Tense) -> String {
                 .to_owned()
         }
         Reason::NoData => "no signal reports".to_owned(),
+        Reason::BucketMismatch => {
+            "the histograms of the canary and the control have no bucket bound in common".to_owned()
+        }
         Reason::ControlSick => format!(
             "the hosts it is compared with {} not in their normal state themselves",
             is("are", "were")
@@ -182,7 +187,7 @@ fn harmed(evidence: &Evidence, tense: Tense) -> String {
     let Some(metric) = leading(evidence) else {
         return "the evidence of harm reached its bound".to_owned();
     };
-    let clause = worse(metric, evidence.alpha, tense);
+    let clause = worse(metric, evidence, tense);
     if signal_state(metric, evidence) == SignalState::Bad {
         clause
     } else {
@@ -208,11 +213,13 @@ fn most_harmed(evidence: &Evidence, advisory: bool) -> Option<&MetricEvidence> {
 
 /// Says how much worse a signal is: `payment errors are 3.8 times as likely on the canary (at least
 /// 1.5 times, 99 %)`.
-fn worse(metric: &MetricEvidence, alpha: f64, tense: Tense) -> String {
-    let name = spoken(&metric.metric);
-    let be = be(&name, tense);
+fn worse(metric: &MetricEvidence, evidence: &Evidence, tense: Tense) -> String {
+    if let Some(mean) = &metric.mean {
+        return worse_mean(metric, mean, evidence.alpha, tense);
+    }
+    let (name, be) = subject(metric, evidence, tense);
     // With an assumed spread no rate of error is promised, so none is said.
-    let sure = (!is_assumed(&metric.dispersion)).then(|| confidence(alpha));
+    let sure = (!is_assumed(&metric.dispersion)).then(|| confidence(evidence.alpha));
     match (metric.odds_ratio, metric.odds_at_least) {
         (Some(ratio), Some(least)) => format!(
             "{name} {be} {} as likely on the canary (at least {}{})",
@@ -236,18 +243,83 @@ fn worse(metric: &MetricEvidence, alpha: f64, tense: Tense) -> String {
     }
 }
 
+/// Returns what the odds of a signal are about, with its verb: `payment errors are`, `requests slower
+/// than 250 ms are`. With several latencies the signal is named too.
+fn subject(metric: &MetricEvidence, evidence: &Evidence, tense: Tense) -> (String, &'static str) {
+    let Some(slow) = slow_requests(metric) else {
+        let name = spoken(&metric.metric);
+        let be = be(&name, tense);
+        return (name, be);
+    };
+    let be = be(&slow, tense);
+    let latencies = evidence.metrics.iter().filter(|m| m.latency.is_some());
+    match latencies.count() {
+        0 | 1 => (slow, be),
+        _ => (format!("{slow} ({})", spoken(&metric.metric)), be),
+    }
+}
+
+/// Returns `requests slower than 250 ms`, by the threshold that shows most harm.
+fn slow_requests(metric: &MetricEvidence) -> Option<String> {
+    let latency = metric.latency.as_ref()?;
+    let threshold = latency.led_by()?;
+    let time = latency.unit.show(threshold.slower_than);
+    Some(format!("requests slower than {time}"))
+}
+
+/// Says how much worse a mean is: `order value is 20 % lower on the canary, 24 against 30 (at least
+/// 5.2 worse, 99 %)`.
+fn worse_mean(metric: &MetricEvidence, mean: &MeanEvidence, alpha: f64, tense: Tense) -> String {
+    let name = spoken(&metric.metric);
+    let be = be(&name, tense);
+    let direction = match mean.worse {
+        Worse::Higher => "higher",
+        Worse::Lower => "lower",
+    };
+    let least = mean
+        .worse_by_at_least
+        .map(|least| format!(" (by at least {}, {})", value(least), confidence(alpha)))
+        .unwrap_or_default();
+    match (mean.canary, mean.control) {
+        (Some(canary), Some(control)) => {
+            let share = ((canary - control) / control).abs();
+            let by = match share.is_finite() {
+                true => format!("{} {direction}", percent(share)),
+                false => direction.to_owned(),
+            };
+            format!(
+                "{name} {be} {by} on the canary, {} against {}{least}",
+                value(canary),
+                value(control)
+            )
+        }
+        _ => format!("{name} {be} {direction} on the canary{least}"),
+    }
+}
+
+/// Returns a value of a service's own unit, with four digits that matter.
+fn value(value: f64) -> String {
+    let whole = value.abs().log10().floor();
+    let digits = if whole.is_finite() { 3.0 - whole } else { 0.0 };
+    decimal(value, digits.clamp(0.0, 9.0) as usize)
+}
+
 fn paragraph(metric: &MetricEvidence, alpha: f64) -> String {
-    let mut parts = vec![
-        format!(
-            "{}: {}, {}",
-            line(&metric.metric),
-            arm(metric.canary, "canary"),
-            arm(metric.control, "control")
-        ),
-        odds(metric, alpha),
-        spread(&metric.dispersion, alpha),
-        format!("evidence of harm {}", decimal(metric.log_e, 2)),
-    ];
+    let mut parts = match (&metric.latency, &metric.mean) {
+        (Some(latency), _) => thresholds(metric, latency, alpha),
+        (None, Some(mean)) => vec![mean_parts(metric, mean, alpha)],
+        (None, None) => vec![
+            format!(
+                "{}: {}, {}",
+                line(&metric.metric),
+                arm(metric.canary, "canary"),
+                arm(metric.control, "control")
+            ),
+            odds(metric, alpha),
+            spread(&metric.dispersion, alpha),
+        ],
+    };
+    parts.push(format!("evidence of harm {}", decimal(metric.log_e, 2)));
     if metric.cleared {
         parts.push("harm beyond the margin is excluded".to_owned());
     }
@@ -255,6 +327,57 @@ fn paragraph(metric: &MetricEvidence, alpha: f64) -> String {
         parts.push("advisory, so it undoes nothing".to_owned());
     }
     format!("{}.", parts.join("; "))
+}
+
+/// Returns a latency's thresholds, one after the other, and the spread of the one that leads.
+fn thresholds(metric: &MetricEvidence, latency: &LatencyEvidence, alpha: f64) -> Vec<String> {
+    let one = |threshold: &ThresholdEvidence| {
+        let share = |counts: Counts| counts.share().map_or("none".to_owned(), percent);
+        let least = threshold
+            .odds_at_least
+            .map(|odds| format!(", odds at least {}", times(odds)))
+            .unwrap_or_default();
+        format!(
+            "slower than {} {} on the canary, {} on the control{least}",
+            latency.unit.show(threshold.slower_than),
+            share(threshold.canary),
+            share(threshold.control)
+        )
+    };
+    let name = line(&metric.metric);
+    let requests = format!(
+        "{name}: {} on the canary, {} on the control",
+        counted(metric.canary.total, "request"),
+        count(metric.control.total)
+    );
+    let each = latency.thresholds.iter().map(one);
+    std::iter::once(requests)
+        .chain(each)
+        .chain([spread(&metric.dispersion, alpha)])
+        .collect()
+}
+
+fn mean_parts(metric: &MetricEvidence, mean: &MeanEvidence, alpha: f64) -> String {
+    let side = |mean: Option<f64>, events: u64, name: &str| match mean {
+        Some(mean) => format!(
+            "{} over {} on the {name}",
+            value(mean),
+            counted(events, "event")
+        ),
+        None => format!("nothing counted on the {name}"),
+    };
+    let limits = match (mean.worse_by_at_least, mean.worse_by_at_most) {
+        (Some(least), _) => format!("worse by at least {}, {}", value(least), confidence(alpha)),
+        (None, Some(most)) => format!("worse by at most {}, {}", value(most), confidence(alpha)),
+        (None, None) => "nothing is claimed before the twentieth".to_owned(),
+    };
+    format!(
+        "{}: {}, {}; {}; {limits}",
+        line(&metric.metric),
+        side(mean.canary, metric.canary.total, "canary"),
+        side(mean.control, metric.control.total, "control"),
+        counted(mean.batches, "whole minute")
+    )
 }
 
 fn odds(metric: &MetricEvidence, alpha: f64) -> String {
@@ -344,6 +467,7 @@ fn after(verdict: &Verdict) -> String {
         | Reason::NotEnoughTraffic
         | Reason::NoControl
         | Reason::NoData
+        | Reason::BucketMismatch
         | Reason::ControlSick => String::new(),
     }
 }

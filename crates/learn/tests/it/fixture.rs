@@ -82,6 +82,8 @@ pub(crate) fn metric() -> MetricEvidence {
         },
         psi_leading: 3.0,
         trace: vec![(0, 0.0), (1, 0.2)],
+        latency: None,
+        mean: None,
     }
 }
 

@@ -4,6 +4,7 @@
 mod change;
 mod facts;
 mod fixture;
+mod kinds;
 mod random;
 mod story;
 mod verdicts;

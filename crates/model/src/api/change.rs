@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deliver::Proof;
-use crate::judge::{Counts, VerdictState};
+use crate::judge::{Counts, MeanEvidence, VerdictState};
 use crate::observe::{Change, Level};
 use crate::{Digest, EntryId, HostName, Kind, RingName, Timestamp, Version};
 
@@ -91,6 +91,13 @@ pub struct SignalView {
     /// The share of the way to a bad verdict, 0 to 1 and beyond.
     pub harm: f64,
     pub state: SignalState,
+    /// What the counts of a latency are slower than, such as `250 ms`: the threshold that shows most
+    /// harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower_than: Option<String>,
+    /// A mean has this in place of bad events and odds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<MeanEvidence>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

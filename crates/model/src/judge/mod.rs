@@ -5,6 +5,6 @@ pub mod verdict;
 
 pub use last_look::{LastLook, SeenReport};
 pub use verdict::{
-    Control, Counts, Dispersion, Evidence, Excluded, MetricEvidence, Reason, Verdict, VerdictState,
-    f64Eq,
+    Band, BandPoint, Control, Counts, Dispersion, Evidence, Excluded, LatencyEvidence,
+    MeanEvidence, MetricEvidence, Reason, ThresholdEvidence, Verdict, VerdictState, f64Eq,
 };

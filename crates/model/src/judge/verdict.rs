@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::observe::{Unit, Worse};
 use crate::{ChangeId, Digest, HostName, Timestamp, VerdictId};
 
 /// Is a judgement. Only the judge gives one; each flip of (state, reason) is a new verdict.
@@ -72,6 +73,8 @@ pub enum Reason {
     /// Nothing was proved before this release; rings pass on proof, health and time.
     NoControl,
     NoData,
+    /// A latency's histograms have no bucket bound in common on both sides.
+    BucketMismatch,
     /// The control itself left its band, or is being changed by something else.
     ControlSick,
 }
@@ -99,6 +102,7 @@ impl Reason {
             Reason::NotEnoughTraffic => "not_enough_traffic",
             Reason::NoControl => "no_control",
             Reason::NoData => "no_data",
+            Reason::BucketMismatch => "bucket_mismatch",
             Reason::ControlSick => "control_sick",
         }
     }
@@ -132,7 +136,7 @@ pub struct Evidence {
 pub struct MetricEvidence {
     /// The signal's name.
     pub metric: String,
-    /// `count`.
+    /// `count`, `latency` or `mean`.
     pub kind: String,
     pub critical: bool,
     pub advisory: bool,
@@ -145,6 +149,8 @@ pub struct MetricEvidence {
     /// Against "more than the tolerated share is bad", in this ring.
     pub log_e_abs: f64,
     pub cleared: bool,
+    /// Of a latency: requests slower than the threshold that shows most harm, as are the odds. Of a
+    /// mean: its events, none of them bad, and no odds.
     pub canary: Counts,
     pub control: Counts,
     /// Sample odds ratio over all batches; none when a cell is empty.
@@ -158,6 +164,87 @@ pub struct MetricEvidence {
     pub psi_leading: f64,
     /// `(look, log_e)`, at most [`crate::limit::TRACE_POINTS`].
     pub trace: Vec<(u64, f64)>,
+    /// Only a latency has it, from the look its thresholds were chosen at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyEvidence>,
+    /// Only a mean has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<MeanEvidence>,
+}
+
+/// Is what a latency's evidence consists of: a test of counts at each threshold (2.B.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyEvidence {
+    pub unit: Unit,
+    /// Ascending, at most five.
+    pub thresholds: Vec<ThresholdEvidence>,
+    /// Which of them shows most harm.
+    pub leading: usize,
+    pub band: Band,
+}
+
+impl LatencyEvidence {
+    /// Returns the threshold that shows most harm; none when there is no threshold.
+    pub fn led_by(&self) -> Option<&ThresholdEvidence> {
+        self.thresholds.get(self.leading)
+    }
+}
+
+/// Is the test of "slower than this", with the fields of [`MetricEvidence`] that are its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdEvidence {
+    /// A bound of the histogram's buckets, in the evidence's unit.
+    pub slower_than: f64,
+    /// The quantiles of the control it stands for: `0.5`, `0.9`, …
+    pub quantiles: Vec<f64>,
+    pub log_e: f64,
+    pub log_e_pass: f64,
+    /// None for a threshold that need not be cleared.
+    pub cleared: Option<bool>,
+    pub canary: Counts,
+    pub control: Counts,
+    pub odds_ratio: Option<f64>,
+    pub odds_at_least: Option<f64>,
+    pub odds_at_most: Option<f64>,
+    pub dispersion: Dispersion,
+    pub psi_leading: f64,
+}
+
+/// Is the picture of a latency: which share of the requests of each side is within a bound, and how far
+/// from that the true share may be, for all bounds and all looks at once (2.B.5). It decides nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// Two-sided, over all bounds and looks.
+    pub alpha: f64,
+    /// Half of each side's width; above 1 nothing is known. None without requests.
+    pub canary_half_width: Option<f64>,
+    pub control_half_width: Option<f64>,
+    /// By bound, at most [`crate::limit::BAND_POINTS`].
+    pub points: Vec<BandPoint>,
+}
+
+/// Is the share of requests that took at most `at_most`; none without requests.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BandPoint {
+    pub at_most: f64,
+    pub canary: Option<f64>,
+    pub control: Option<f64>,
+}
+
+/// Is what a mean's evidence consists of: differences batch by batch (2.B.4). Limits are of how much
+/// worse the canary is, in the unit of the value, whichever direction that is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeanEvidence {
+    pub worse: Worse,
+    /// The mean over all events; none without events.
+    pub canary: Option<f64>,
+    pub control: Option<f64>,
+    /// Whole batches of at least a minute; nothing is claimed before batch 20.
+    pub batches: u64,
+    /// At confidence `1 - alpha`, over all rings.
+    pub worse_by_at_least: Option<f64>,
+    /// At confidence `1 - alpha_p`, in this ring.
+    pub worse_by_at_most: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

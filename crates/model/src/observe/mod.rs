@@ -6,4 +6,4 @@ pub mod signal;
 
 pub use change::{Change, ChangeKind, ChangeState};
 pub use sample::{Sample, Series};
-pub use signal::{Level, Signal, SignalKind};
+pub use signal::{Level, Signal, SignalKind, Unit, Worse};

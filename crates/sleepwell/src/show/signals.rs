@@ -1,7 +1,7 @@
 //! The evidence, one line per signal: canary against control, and how sure that is.
 
 use model::api::change::{SignalState, SignalView};
-use model::judge::Counts;
+use model::judge::{Counts, MeanEvidence};
 
 use super::Style;
 use super::ink::Ink;
@@ -22,11 +22,19 @@ pub(super) fn write(signals: &[SignalView], style: Style, out: &mut String) {
 
 fn row(signal: &SignalView) -> Vec<Cell> {
     let (mark, words) = state(signal);
+    let (control, canary, odds) = match &signal.mean {
+        Some(mean) => (number(mean.control), number(mean.canary), ratio(mean)),
+        None => (share(signal.control), share(signal.canary), odds(signal)),
+    };
+    let name = match &signal.slower_than {
+        Some(time) => format!("{} >{time}", signal.name),
+        None => signal.name.clone(),
+    };
     vec![
-        (Ink::Plain, signal.name.clone()),
-        (Ink::Dim, share(signal.control)),
-        (Ink::Accent, share(signal.canary)),
-        (Ink::Plain, odds(signal)),
+        (Ink::Plain, name),
+        (Ink::Dim, control),
+        (Ink::Accent, canary),
+        (Ink::Plain, odds),
         (mark.ink(), format!("{} {words}", mark.sign())),
     ]
 }
@@ -64,6 +72,29 @@ fn share(counts: Counts) -> String {
         p if p < 9.95 => format!("{p:.1} %"),
         p if p > 99.0 && p < 100.0 => ">99 %".to_owned(),
         p => format!("{p:.0} %"),
+    }
+}
+
+/// Returns a mean in three digits that matter, in the service's own unit.
+fn number(mean: Option<f64>) -> String {
+    let Some(mean) = mean.filter(|mean| mean.is_finite()) else {
+        return "-".to_owned();
+    };
+    match mean.abs() {
+        x if x >= 1e7 || (x > 0.0 && x < 1e-3) => format!("{mean:.1e}"),
+        x if x >= 100.0 || x == 0.0 => format!("{mean:.0}"),
+        x if x >= 10.0 => format!("{mean:.1}"),
+        x if x >= 1.0 => format!("{mean:.2}"),
+        _ => format!("{mean:.4}"),
+    }
+}
+
+/// Returns the canary's mean as a multiple of the control's.
+fn ratio(mean: &MeanEvidence) -> String {
+    let ratio = mean.canary.zip(mean.control).map(|(a, b)| a / b);
+    match ratio.filter(|ratio| ratio.is_finite()) {
+        Some(ratio) => format!("around {}", times(ratio)),
+        None => "too few".to_owned(),
     }
 }
 
@@ -120,6 +151,8 @@ mod tests {
             odds_at_most: None,
             harm: 0.0,
             state: SignalState::Collecting,
+            slower_than: None,
+            mean: None,
         };
         assert_eq!(odds(&signal), "too few");
         signal.odds_ratio = Some(1.42);
@@ -130,5 +163,57 @@ mod tests {
         assert_eq!(odds(&signal), "×0.50 to ×1.1");
         signal.odds_at_most = Some(f64::INFINITY);
         assert_eq!(odds(&signal), "×0.50 or more");
+    }
+
+    #[test]
+    fn a_mean_is_shown_in_its_own_unit() {
+        assert_eq!(number(None), "-");
+        assert_eq!(number(Some(1_234.5)), "1234");
+        assert_eq!(number(Some(31.24)), "31.2");
+        assert_eq!(number(Some(0.012_34)), "0.0123");
+        assert_eq!(number(Some(0.0)), "0");
+        assert_eq!(number(Some(2.5e9)), "2.5e9");
+    }
+
+    #[test]
+    fn a_latency_says_above_what_and_a_mean_how_many_times_as_large() {
+        let counts = Counts {
+            bad: 21,
+            total: 100,
+        };
+        let mut signal = SignalView {
+            name: "pay_time".into(),
+            level: model::observe::Level::Service,
+            critical: true,
+            canary: counts,
+            control: counts,
+            odds_ratio: None,
+            odds_at_least: Some(1.8),
+            odds_at_most: None,
+            harm: 1.0,
+            state: SignalState::Bad,
+            slower_than: Some("250 ms".into()),
+            mean: None,
+        };
+        let words = |signal: &SignalView| -> Vec<String> {
+            row(signal).into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(
+            words(&signal)[..4],
+            ["pay_time >250 ms", "21 %", "21 %", "×1.8 or more"]
+        );
+        signal.slower_than = None;
+        signal.mean = Some(MeanEvidence {
+            worse: model::observe::Worse::Lower,
+            canary: Some(24.0),
+            control: Some(30.0),
+            batches: 21,
+            worse_by_at_least: Some(5.2),
+            worse_by_at_most: None,
+        });
+        assert_eq!(
+            words(&signal)[..4],
+            ["pay_time", "30.0", "24.0", "around ×0.80"]
+        );
     }
 }

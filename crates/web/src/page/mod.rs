@@ -246,6 +246,10 @@ fn signals(signals: &[SignalView]) -> Markup {
         ),
         None => "no requests".to_owned(),
     };
+    let value = |mean: Option<f64>| match mean {
+        Some(mean) => format!("{} on average", words::decimal(mean, 3)),
+        None => "no events".to_owned(),
+    };
     html! {
         section {
             h2 { "Evidence" }
@@ -254,10 +258,10 @@ fn signals(signals: &[SignalView]) -> Markup {
                 tbody {
                     @for signal in signals {
                         tr {
-                            th scope="row" { (signal.name) }
-                            td { (share(signal.control)) }
-                            td { (share(signal.canary)) }
-                            td { @if let Some(odds) = signal.odds_at_least { (odds) " times" } @else { "not shown" } }
+                            th scope="row" { (signal.name) @if let Some(time) = &signal.slower_than { ", slower than " (time) } }
+                            td { @if let Some(mean) = &signal.mean { (value(mean.control)) } @else { (share(signal.control)) } }
+                            td { @if let Some(mean) = &signal.mean { (value(mean.canary)) } @else { (share(signal.canary)) } }
+                            td { @if signal.mean.is_some() { "has none" } @else if let Some(odds) = signal.odds_at_least { (odds) " times" } @else { "not shown" } }
                             td { (state_word(signal)) }
                         }
                     }

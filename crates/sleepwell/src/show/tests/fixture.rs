@@ -91,6 +91,8 @@ fn signal(name: &str, canary: (u64, u64), control: (u64, u64), state: SignalStat
         odds_at_most: None,
         harm: 0.0,
         state,
+        slower_than: None,
+        mean: None,
     }
 }
 

@@ -1,0 +1,223 @@
+//! From histograms to what one look at a latency weighs, and to the thresholds it is weighed at.
+
+use std::collections::BTreeSet;
+
+use judge::{Batch, Histogram, History, Test};
+use metrics::{BucketPoint, HostBuckets, Selector};
+use model::judge::Counts;
+use model::{HostId, Timestamp, Version};
+
+use super::counts::{HISTORY, Scrape, Source, Window, events, seconds};
+
+impl Source<'_> {
+    /// Returns how long requests took on both sides since that was last taken. Until thresholds are
+    /// chosen each look tries to, and weighs nothing: they must not know what is weighed at them.
+    pub(super) fn latency(
+        &self,
+        test: &mut Test,
+        (name, buckets): (&str, &str),
+        window: &mut Window<'_>,
+    ) -> Option<Batch> {
+        // The definition was checked when the release was made; an unreadable one has no requests.
+        let selector = Selector::parse(buckets).ok()?;
+        let within = test.bounds(name);
+        let shown = self.shown(&selector, within.as_deref(), window);
+        let Some(within) = within else {
+            return self.choose(test, (name, &selector), &shown, window);
+        };
+        let (mut canary, mut control) = (empty(&within), empty(&within));
+        let mut seen = false;
+        // A host with other bounds than the ones chosen counts on neither side.
+        for (is_canary, host) in shown.iter().filter(|(_, host)| host.bounds == within) {
+            let arm = if *is_canary {
+                &mut canary
+            } else {
+                &mut control
+            };
+            host.points.iter().for_each(|point| add(arm, point));
+            seen = true;
+        }
+        seen.then_some(Batch::Latency { canary, control })
+    }
+
+    /// Returns what each member showed, and whether it is a canary, and takes it.
+    fn shown(
+        &self,
+        selector: &Selector,
+        within: Option<&[f64]>,
+        window: &mut Window<'_>,
+    ) -> Vec<(bool, HostBuckets)> {
+        let mut shown = Vec::new();
+        for (member, after) in window.members.clone() {
+            let span = (after, window.now);
+            let Some(host) = self.grew(selector, within, member.id, Some(member.version), span)
+            else {
+                continue;
+            };
+            let Some(last) = host.points.last() else {
+                continue;
+            };
+            window.take(member.id, last.at);
+            shown.push((member.is_canary, host));
+        }
+        shown
+    }
+
+    /// Chooses the thresholds from what the control's requests took until now, once both sides show
+    /// histograms.
+    fn choose(
+        &self,
+        test: &mut Test,
+        (name, selector): (&str, &Selector),
+        shown: &[(bool, HostBuckets)],
+        window: &Window<'_>,
+    ) -> Option<Batch> {
+        let canary = in_common(shown.iter().filter(|(c, _)| *c).map(|(_, host)| host))?;
+        let span = (window.now - HISTORY, window.now);
+        let hosts = self.each_host(|host| self.grew(selector, None, host, self.previous(), span));
+        let hosts: Vec<HostBuckets> = hosts
+            .into_iter()
+            .flatten()
+            .filter(|host| !host.points.is_empty())
+            .collect();
+        let control = in_common(hosts.iter())?;
+        let both: Vec<f64> = canary
+            .into_iter()
+            .filter(|bound| control.contains(bound))
+            .collect();
+        if both.is_empty() {
+            return Some(Batch::Mismatch);
+        }
+        let mut before = empty(&both);
+        for host in &hosts {
+            let host = narrowed(host, &both);
+            host.points.iter().for_each(|point| add(&mut before, point));
+        }
+        test.choose_thresholds(name, &both, &before, |bound| {
+            self.slower_than(selector, bound, span)
+        });
+        Some(Batch::Latency {
+            canary: Histogram::default(),
+            control: Histogram::default(),
+        })
+    }
+
+    /// Returns how many requests of how many were slower than a bound on each host in each second.
+    fn slower_than(
+        &self,
+        selector: &Selector,
+        bound: f64,
+        span: (Timestamp, Timestamp),
+    ) -> History {
+        let scrape = |point: &BucketPoint| {
+            let total = events(point.total);
+            let within = events(point.at_most[0]);
+            Scrape {
+                at: point.at,
+                counts: Counts {
+                    bad: total.saturating_sub(within),
+                    total,
+                },
+            }
+        };
+        let of_host = |host| {
+            let grown = self.grew(selector, Some(&[bound]), host, self.previous(), span);
+            let grown = grown.filter(|host| host.bounds == [bound]);
+            let scrapes: Vec<Scrape> = grown
+                .iter()
+                .flat_map(|host| host.points.iter().map(scrape))
+                .collect();
+            seconds(span.0, &scrapes)
+        };
+        History {
+            hosts: self.each_host(of_host),
+        }
+    }
+
+    fn grew(
+        &self,
+        selector: &Selector,
+        within: Option<&[f64]>,
+        host: HostId,
+        version: Option<&Version>,
+        span: (Timestamp, Timestamp),
+    ) -> Option<HostBuckets> {
+        let labels = self.labels(host, version)?;
+        let found = self.metrics.buckets(selector, &labels, within, span);
+        found.into_iter().next()
+    }
+}
+
+/// Returns the bounds every one of these has, ascending; none without hosts.
+fn in_common<'a>(mut hosts: impl Iterator<Item = &'a HostBuckets>) -> Option<Vec<f64>> {
+    let mut bounds = hosts.next()?.bounds.clone();
+    for host in hosts {
+        bounds.retain(|bound| host.bounds.contains(bound));
+    }
+    Some(bounds)
+}
+
+/// Returns a histogram without the buckets between these bounds, all of which it has.
+fn narrowed(host: &HostBuckets, bounds: &[f64]) -> HostBuckets {
+    let kept: BTreeSet<usize> = (0..host.bounds.len())
+        .filter(|&at| bounds.contains(&host.bounds[at]))
+        .collect();
+    let point = |point: &BucketPoint| BucketPoint {
+        at_most: kept.iter().map(|&at| point.at_most[at]).collect(),
+        ..point.clone()
+    };
+    HostBuckets {
+        host: host.host.clone(),
+        bounds: bounds.to_vec(),
+        points: host.points.iter().map(point).collect(),
+    }
+}
+
+fn empty(bounds: &[f64]) -> Histogram {
+    Histogram {
+        at_most: vec![0; bounds.len()],
+        total: 0,
+    }
+}
+
+/// Adds whole events; what a point has within a bound it has within the next, also when rounded.
+fn add(sum: &mut Histogram, point: &BucketPoint) {
+    for (sum, more) in sum.at_most.iter_mut().zip(&point.at_most) {
+        *sum += events(*more);
+    }
+    sum.total += events(point.total);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(bounds: &[f64]) -> HostBuckets {
+        HostBuckets {
+            host: String::new(),
+            bounds: bounds.to_vec(),
+            points: vec![BucketPoint {
+                at: Timestamp::UNIX_EPOCH,
+                at_most: (1..=bounds.len()).map(|n| n as f64).collect(),
+                total: 9.0,
+            }],
+        }
+    }
+
+    #[test]
+    fn hosts_have_the_bounds_in_common_that_each_has() {
+        let hosts = [host(&[0.1, 0.5, 1.0]), host(&[0.1, 0.25, 1.0])];
+        assert_eq!(in_common(hosts.iter()), Some(vec![0.1, 1.0]));
+        assert_eq!(in_common([].iter()), None);
+    }
+
+    #[test]
+    fn buckets_that_are_not_shared_join_the_ones_above() {
+        let narrow = narrowed(&host(&[0.1, 0.5, 1.0]), &[0.1, 1.0]);
+        assert_eq!(narrow.points[0].at_most, [1.0, 3.0]);
+        let mut sum = empty(&[0.1, 1.0]);
+        add(&mut sum, &narrow.points[0]);
+        add(&mut sum, &narrow.points[0]);
+        assert_eq!((sum.at_most, sum.total), (vec![2, 6], 18));
+    }
+}
