@@ -1,4 +1,4 @@
-//! The customers of one process: how many come, and how many of them fail.
+//! The customers of one process: how many come, how many of them fail, and how long they wait.
 
 use std::time::Duration;
 
@@ -22,20 +22,79 @@ impl Default for Traffic {
     }
 }
 
+/// Upper bounds of the buckets of `pay_duration_seconds`, as Prometheus' clients have them; one more
+/// counts all.
+pub(super) const BOUNDS_S: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Half of the requests of a good release take less than this; the others are log-normal around it.
+const MEDIAN_S: f64 = 0.08;
+const SPREAD: f64 = 0.8;
+
 /// Counts requests since a process was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counters {
     pub(super) ok: f64,
     pub(super) failed: f64,
+    /// Requests by how long they took, each counted in one bucket only; the last is above all bounds.
+    took: [f64; BOUNDS_S.len() + 1],
 }
 
 impl Counters {
-    /// Serves customers for a while; `failing` is the share that fails.
-    pub(super) fn serve(&mut self, per_second: f64, failing: f64, span: Duration, random: &Random) {
+    /// Serves customers for a while; `failing` is the share that fails, and each waits `slower` times as
+    /// long as with a good release.
+    pub(super) fn serve(
+        &mut self,
+        per_second: f64,
+        (failing, slower): (f64, f64),
+        span: Duration,
+        random: &Random,
+    ) {
         let expected = per_second * span.as_secs_f64();
-        self.ok += arrivals(expected * (1.0 - failing), random);
         self.failed += arrivals(expected * failing, random);
+        self.ok += arrivals(expected * (1.0 - failing), random);
+        let mut longer = 1.0;
+        for (bucket, took) in self.took.iter_mut().enumerate() {
+            let beyond = BOUNDS_S
+                .get(bucket)
+                .map_or(0.0, |&s| slower_than(s, slower));
+            *took += arrivals(expected * (longer - beyond), random);
+            longer = beyond;
+        }
     }
+
+    /// Returns how many took at most each bound, and how many there were.
+    pub(super) fn buckets(&self) -> [f64; BOUNDS_S.len() + 1] {
+        let mut sum = 0.0;
+        self.took.map(|took| {
+            sum += took;
+            sum
+        })
+    }
+}
+
+/// Returns the share of requests that take longer than this.
+fn slower_than(bound_s: f64, slower: f64) -> f64 {
+    let deviations = (bound_s / (MEDIAN_S * slower)).ln() / SPREAD;
+    above(deviations)
+}
+
+/// Returns the share of a normal distribution above `x` deviations (Abramowitz and Stegun 26.2.17, to
+/// 1e-7).
+fn above(x: f64) -> f64 {
+    if x < 0.0 {
+        return 1.0 - above(-x);
+    }
+    let t = 1.0 / (1.0 + 0.231_641_9 * x);
+    let series = [
+        0.319_381_530,
+        -0.356_563_782,
+        1.781_477_937,
+        -1.821_255_978,
+        1.330_274_429,
+    ];
+    let sum = series.iter().rev().fold(0.0, |sum, b| (sum + b) * t);
+    (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt() * sum
 }
 
 /// Draws a Poisson number: by Knuth's product of uniforms (TAOCP 3.4.1) while that is short, beyond by
@@ -59,6 +118,22 @@ fn arrivals(expected: f64, random: &Random) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_of_the_requests_wait_less_than_the_median() {
+        for (slower, median_s) in [(1.0, MEDIAN_S), (1.4, 1.4 * MEDIAN_S)] {
+            assert!((slower_than(median_s, slower) - 0.5).abs() < 1e-6);
+        }
+        assert!((slower_than(0.25, 1.0) - 0.0773).abs() < 1e-3);
+        assert!((slower_than(0.25, 1.4) - 0.1574).abs() < 1e-3);
+        let mut counters = Counters::default();
+        let second = Duration::from_secs(1);
+        counters.serve(10_000.0, (0.0, 1.0), second, &Random::seeded(3));
+        let buckets = counters.buckets();
+        assert!(buckets.is_sorted());
+        let share = 1.0 - buckets[5] / buckets[BOUNDS_S.len()];
+        assert!((share - 0.0773).abs() < 0.01, "{share}");
+    }
 
     #[test]
     fn as_many_come_as_expected_and_they_vary_as_much() {

@@ -26,6 +26,8 @@ pub use host::{Host, Trouble};
 pub struct Behaviour {
     /// The share of requests it fails, instead of the usual one.
     pub failing: Option<f64>,
+    /// How many times as long its requests take.
+    pub slower: Option<f64>,
     /// Each of its processes ends this long after its start.
     pub exits_after: Option<Duration>,
     pub never_healthy: bool,

@@ -8,7 +8,7 @@ use model::observe::{Sample, Series};
 use model::{Digest, Labels, Timestamp, Version};
 use runtime::Random;
 
-use super::customers::Counters;
+use super::customers::{BOUNDS_S, Counters};
 use super::{Behaviour, Traffic, Trouble};
 
 /// From the start of a process to the third good answer.
@@ -133,8 +133,9 @@ impl Service {
         slot.counted_until = now;
         self.is_silent = behaviour.shows_no_metrics;
         let failing = behaviour.failing.unwrap_or(traffic.failing);
+        let slower = behaviour.slower.unwrap_or(1.0);
         slot.counters
-            .serve(traffic.per_second, failing, span, random);
+            .serve(traffic.per_second, (failing, slower), span, random);
     }
 
     /// Takes what steps are possible now.
@@ -246,18 +247,23 @@ impl Service {
         let Some(slot) = self.alive() else {
             return vec![];
         };
-        let Counters { ok, failed } = slot.counters;
+        let Counters { ok, failed, .. } = slot.counters;
         let up = if self.is_silent { 0.0 } else { 1.0 };
-        let all = [
-            ("up", None, up),
-            ("pay_total", Some("ok"), ok),
-            ("pay_total", Some("failed"), failed),
-        ];
+        let mut all = vec![("up", None, up)];
         // A scrape that is not answered shows only that.
-        let shown = if self.is_silent { 1 } else { all.len() };
+        if !self.is_silent {
+            all.push(("pay_total", Some(("result", "ok".to_owned())), ok));
+            all.push(("pay_total", Some(("result", "failed".to_owned())), failed));
+            let bounds = BOUNDS_S.iter().map(ToString::to_string);
+            let bounds = bounds.chain(["+Inf".to_owned()]);
+            all.extend(
+                bounds
+                    .zip(slot.counters.buckets())
+                    .map(|(le, n)| ("pay_duration_seconds_bucket", Some(("le", le)), n)),
+            );
+        }
         all.into_iter()
-            .take(shown)
-            .filter_map(|(name, result, value)| slot.series(name, result, value, now))
+            .filter_map(|(name, label, value)| slot.series(name, label, value, now))
             .collect()
     }
 
@@ -357,7 +363,7 @@ impl Slot {
     fn series(
         &self,
         name: &str,
-        result: Option<&str>,
+        label: Option<(&str, String)>,
         value: f64,
         at: Timestamp,
     ) -> Option<Series> {
@@ -370,8 +376,8 @@ impl Slot {
             ("ring", desired.ring.as_str()),
         ])
         .ok()?;
-        if let Some(result) = result {
-            labels.insert("result", result).ok()?;
+        if let Some((label, of)) = label {
+            labels.insert(label, of.as_str()).ok()?;
         }
         let samples = vec![Sample { at, value }];
         Some(Series { labels, samples })

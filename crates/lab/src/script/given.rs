@@ -15,6 +15,8 @@ pub enum Given {
     Service(Box<ServiceSpec>),
     Traffic(Traffic),
     Fails(Version, f64),
+    /// How many times as long its requests take.
+    Slower(Version, f64),
     Exits(Version, Duration),
     NeverHealthy(Version),
     NoMetrics(Version),
@@ -49,6 +51,10 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
     Sentence {
         pattern: "{version} fails {percent} of its requests",
         make: |f| Ok(Given::Fails(f.read(0)?, percent(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} is slower by {percent}",
+        make: |f| Ok(Given::Slower(f.read(0)?, 1.0 + percent(f.get(1))?)),
     },
     Sentence {
         pattern: "{version} exits {duration} after each start",
@@ -114,11 +120,12 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             ["warmup", d] => spec.warmup = duration(d)?,
             ["held", "at", "deadline"] => spec.holds_at_deadline = true,
             ["without", "signals"] => spec.is_judged = false,
+            ["judged", "by", "latency"] => spec.has_latency = true,
             ["rings", name, size] => spec.rings.push(ring(name, size)?),
             [name, size] if !spec.rings.is_empty() => spec.rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency",
                     clause.trim()
                 ));
             }

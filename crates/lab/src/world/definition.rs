@@ -20,6 +20,8 @@ pub struct ServiceSpec {
     pub holds_at_deadline: bool,
     /// Without it, no signal is named.
     pub is_judged: bool,
+    /// Payments are judged by how long they take as well.
+    pub has_latency: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,7 @@ impl Default for ServiceSpec {
             warmup: Duration::from_secs(2),
             holds_at_deadline: false,
             is_judged: true,
+            has_latency: false,
         }
     }
 }
@@ -82,6 +85,9 @@ impl ServiceSpec {
         self.write_environment(text)?;
         if self.is_judged {
             text.push_str(SIGNALS);
+            if self.has_latency {
+                text.push_str(LATENCY);
+            }
         }
         text.push_str(PROCEDURES);
         Ok(())
@@ -123,6 +129,15 @@ signals:
     total: pay_total
     critical: true
     margin: 0.5
+    min_requests: 200
+";
+
+const LATENCY: &str = "  payment_time:
+    level: service
+    kind: latency
+    buckets: pay_duration_seconds_bucket
+    unit: s
+    critical: true
     min_requests: 200
 ";
 
