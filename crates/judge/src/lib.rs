@@ -44,4 +44,5 @@ mod simulation;
 mod slow_requests;
 
 pub use look::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Total};
+pub use thresholds::THRESHOLD_REQUESTS;
 pub use verdict::Test;

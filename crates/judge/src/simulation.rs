@@ -282,9 +282,11 @@ fn median_in_last_ring(rings: usize, share: f64, worse: f64) -> u64 {
     delays[75]
 }
 
+/// The third ring's evidence has an eighth of the weight: it needs log(800) where a fresh test needs
+/// log(100), 1.45 times as much.
 #[test]
 fn harm_of_the_third_ring_alone_is_found_nearly_as_fast_as_by_a_fresh_test() {
-    for (share, worse) in [(0.01, 0.015), (0.05, 0.075)] {
+    for (share, worse) in [(0.01, 0.015), (0.05, 0.075), (0.01, 0.05)] {
         let fresh = median_in_last_ring(1, share, worse);
         let third = median_in_last_ring(3, share, worse);
         assert!(
@@ -292,13 +294,6 @@ fn harm_of_the_third_ring_alone_is_found_nearly_as_fast_as_by_a_fresh_test() {
             "{third} s, {fresh} s by a fresh test"
         );
     }
-}
-
-/// The third ring's evidence has a sixteenth of the weight, a fixed price: more than half of a short
-/// delay, but still seconds.
-#[test]
-fn plain_harm_of_the_third_ring_alone_takes_seconds() {
-    assert!(median_in_last_ring(3, 0.01, 0.05) <= 45);
 }
 
 #[test]

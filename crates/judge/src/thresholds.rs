@@ -6,8 +6,9 @@ use crate::look::Histogram;
 
 /// Quantiles of the control's latency that are watched (judge specification 2.B.3).
 const QUANTILES: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
-/// Of fewer requests the rare ones, one in a hundred, say nothing about where they usually lie.
-const REQUESTS_NEEDED: u64 = 200;
+/// Requests of the control that thresholds are chosen from: of fewer the rare ones, one in a hundred, say
+/// nothing about where they usually lie.
+pub const THRESHOLD_REQUESTS: u64 = 200;
 
 /// Is a bound and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub(crate) struct Threshold {
 /// while there are too few requests, or no bounds.
 pub(crate) fn choose(bounds: &[f64], histogram: &Histogram) -> Vec<Threshold> {
     let mut thresholds: Vec<Threshold> = Vec::new();
-    if histogram.total < REQUESTS_NEEDED || bounds.len() != histogram.at_most.len() {
+    if histogram.total < THRESHOLD_REQUESTS || bounds.len() != histogram.at_most.len() {
         return thresholds;
     }
     for quantile in QUANTILES {

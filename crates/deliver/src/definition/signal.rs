@@ -265,3 +265,28 @@ fn agrees_with_itself(at: &At, signal: &Signal) -> bool {
     }
     agrees
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_matcher_of_the_label_itself_is_one() {
+        for selector in [
+            r#"x_bucket{le="0.5"}"#,
+            r#"x_bucket{path="/a", le !="0.5"}"#,
+            r#"x_bucket{ le=~"1|2"}"#,
+            r#"x_bucket{path='/a',le='1'}"#,
+        ] {
+            assert!(matches_label(selector, "le"), "{selector}");
+        }
+        for selector in [
+            "le_bucket",
+            r#"x_bucket{path="/a,le=b"}"#,
+            r#"x_bucket{path="le"}"#,
+            r#"x_bucket{handle="x",title="le=1"}"#,
+        ] {
+            assert!(!matches_label(selector, "le"), "{selector}");
+        }
+    }
+}

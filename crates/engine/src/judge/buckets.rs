@@ -1,8 +1,6 @@
 //! From histograms to what one look at a latency weighs, and to the thresholds it is weighed at.
 
-use std::collections::BTreeSet;
-
-use judge::{Batch, Histogram, History, Test};
+use judge::{Batch, Histogram, History, THRESHOLD_REQUESTS, Test};
 use metrics::{BucketPoint, HostBuckets, Selector};
 use model::judge::Counts;
 use model::{HostId, Timestamp, Version};
@@ -64,7 +62,8 @@ impl Source<'_> {
     }
 
     /// Chooses the thresholds from what the control's requests took until now, once both sides show
-    /// histograms.
+    /// histograms. Each look comes here until it succeeds, so the hour is read last, and of one series
+    /// first.
     fn choose(
         &self,
         test: &mut Test,
@@ -72,34 +71,42 @@ impl Source<'_> {
         shown: &[(bool, HostBuckets)],
         window: &Window<'_>,
     ) -> Option<Batch> {
-        let canary = in_common(shown.iter().filter(|(c, _)| *c).map(|(_, host)| host))?;
-        let span = (window.now - HISTORY, window.now);
-        let hosts = self.each_host(|host| self.grew(selector, None, host, self.previous(), span));
-        let hosts: Vec<HostBuckets> = hosts
-            .into_iter()
-            .flatten()
-            .filter(|host| !host.points.is_empty())
-            .collect();
-        let control = in_common(hosts.iter())?;
-        let both: Vec<f64> = canary
-            .into_iter()
-            .filter(|bound| control.contains(bound))
-            .collect();
+        let side = |canary| shown.iter().filter(move |(c, _)| *c == canary);
+        let canary = in_common(side(true).map(|(_, host)| host))?;
+        let control = in_common(side(false).map(|(_, host)| host))?;
+        let mut both = canary;
+        both.retain(|bound| control.contains(bound));
         if both.is_empty() {
             return Some(Batch::Mismatch);
         }
-        let mut before = empty(&both);
-        for host in &hosts {
-            let host = narrowed(host, &both);
-            host.points.iter().for_each(|point| add(&mut before, point));
+        let span = (window.now - HISTORY, window.now);
+        if self.before(selector, &[], span).total >= THRESHOLD_REQUESTS {
+            let before = self.before(selector, &both, span);
+            test.choose_thresholds(name, &both, &before, |bound| {
+                self.slower_than(selector, bound, span)
+            });
         }
-        test.choose_thresholds(name, &both, &before, |bound| {
-            self.slower_than(selector, bound, span)
-        });
         Some(Batch::Latency {
             canary: Histogram::default(),
             control: Histogram::default(),
         })
+    }
+
+    /// Returns how long requests took on every host that counted within these bounds.
+    fn before(
+        &self,
+        selector: &Selector,
+        bounds: &[f64],
+        span: (Timestamp, Timestamp),
+    ) -> Histogram {
+        let grew = |host| self.grew(selector, Some(bounds), host, self.previous(), span);
+        let mut before = empty(bounds);
+        for host in self.each_host(grew).into_iter().flatten() {
+            if host.bounds == bounds {
+                host.points.iter().for_each(|point| add(&mut before, point));
+            }
+        }
+        before
     }
 
     /// Returns how many requests of how many were slower than a bound on each host in each second.
@@ -157,22 +164,6 @@ fn in_common<'a>(mut hosts: impl Iterator<Item = &'a HostBuckets>) -> Option<Vec
     Some(bounds)
 }
 
-/// Returns a histogram without the buckets between these bounds, all of which it has.
-fn narrowed(host: &HostBuckets, bounds: &[f64]) -> HostBuckets {
-    let kept: BTreeSet<usize> = (0..host.bounds.len())
-        .filter(|&at| bounds.contains(&host.bounds[at]))
-        .collect();
-    let point = |point: &BucketPoint| BucketPoint {
-        at_most: kept.iter().map(|&at| point.at_most[at]).collect(),
-        ..point.clone()
-    };
-    HostBuckets {
-        host: host.host.clone(),
-        bounds: bounds.to_vec(),
-        points: host.points.iter().map(point).collect(),
-    }
-}
-
 fn empty(bounds: &[f64]) -> Histogram {
     Histogram {
         at_most: vec![0; bounds.len()],
@@ -212,12 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn buckets_that_are_not_shared_join_the_ones_above() {
-        let narrow = narrowed(&host(&[0.1, 0.5, 1.0]), &[0.1, 1.0]);
-        assert_eq!(narrow.points[0].at_most, [1.0, 3.0]);
+    fn what_hosts_counted_is_added_up() {
         let mut sum = empty(&[0.1, 1.0]);
-        add(&mut sum, &narrow.points[0]);
-        add(&mut sum, &narrow.points[0]);
-        assert_eq!((sum.at_most, sum.total), (vec![2, 6], 18));
+        for _ in 0..2 {
+            add(&mut sum, &host(&[0.1, 1.0]).points[0]);
+        }
+        assert_eq!((sum.at_most, sum.total), (vec![2, 4], 18));
     }
 }

@@ -202,6 +202,17 @@ fn histograms_without_a_bound_in_common_are_undecided() {
 }
 
 #[test]
+fn a_mismatch_that_ended_is_forgotten() {
+    let mut test = start(&[("pay_time", latency())], 1);
+    let mismatch = [("pay_time".to_owned(), Batch::Mismatch)].into();
+    let judgement = run(&mut test, 10, with(mismatch));
+    assert_state(&judgement, Undecided, "bucket_mismatch");
+    test.choose_thresholds("pay_time", &BOUNDS, &before(), calm);
+    let later = |s| with(fast())(s + 10);
+    assert_state(&run(&mut test, 5, later), Undecided, "collecting");
+}
+
+#[test]
 fn a_batch_of_another_kind_is_refused() {
     let mut test = latency_test();
     let counts = counted("pay_time", (0, 10), (0, 90));
