@@ -31,33 +31,53 @@ pub(super) const BOUNDS_S: [f64; 11] = [
 const MEDIAN_S: f64 = 0.08;
 const SPREAD: f64 = 0.8;
 
+/// What a payment is worth with a good release; half of them are worth a third of that, half more.
+const WORTH: f64 = 30.0;
+
+/// Is what is special about a release to its customers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Served {
+    /// The share that fails.
+    pub(super) failing: f64,
+    /// How many times as long each waits.
+    pub(super) slower: f64,
+    /// How many times as much each pays.
+    pub(super) earning: f64,
+}
+
 /// Counts requests since a process was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counters {
     pub(super) ok: f64,
     pub(super) failed: f64,
+    /// What the payments that went through were worth, and how many that were.
+    pub(super) worth: f64,
+    pub(super) paid: f64,
     /// Requests by how long they took, each counted in one bucket only; the last is above all bounds.
     took: [f64; BOUNDS_S.len() + 1],
 }
 
 impl Counters {
-    /// Serves customers for a while; `failing` is the share that fails, and each waits `slower` times as
-    /// long as with a good release.
+    /// Serves customers for a while.
     pub(super) fn serve(
         &mut self,
         per_second: f64,
-        (failing, slower): (f64, f64),
+        served: Served,
         span: Duration,
         random: &Random,
     ) {
         let expected = per_second * span.as_secs_f64();
-        self.failed += arrivals(expected * failing, random);
-        self.ok += arrivals(expected * (1.0 - failing), random);
+        self.failed += arrivals(expected * served.failing, random);
+        let small = arrivals(expected * (1.0 - served.failing) / 2.0, random);
+        let large = arrivals(expected * (1.0 - served.failing) / 2.0, random);
+        self.ok += small + large;
+        self.paid += small + large;
+        self.worth += WORTH * served.earning * (small / 3.0 + large * 5.0 / 3.0);
         let mut longer = 1.0;
         for (bucket, took) in self.took.iter_mut().enumerate() {
             let beyond = BOUNDS_S
                 .get(bucket)
-                .map_or(0.0, |&s| slower_than(s, slower));
+                .map_or(0.0, |&s| slower_than(s, served.slower));
             *took += arrivals(expected * (longer - beyond), random);
             longer = beyond;
         }
@@ -128,7 +148,13 @@ mod tests {
         assert!((slower_than(0.25, 1.4) - 0.1574).abs() < 1e-3);
         let mut counters = Counters::default();
         let second = Duration::from_secs(1);
-        counters.serve(10_000.0, (0.0, 1.0), second, &Random::seeded(3));
+        let good = Served {
+            failing: 0.0,
+            slower: 1.0,
+            earning: 1.0,
+        };
+        counters.serve(10_000.0, good, second, &Random::seeded(3));
+        assert!((counters.worth / counters.paid / WORTH - 1.0).abs() < 0.05);
         let buckets = counters.buckets();
         assert!(buckets.is_sorted());
         let share = 1.0 - buckets[5] / buckets[BOUNDS_S.len()];

@@ -28,6 +28,10 @@ pub struct Behaviour {
     pub failing: Option<f64>,
     /// How many times as long its requests take.
     pub slower: Option<f64>,
+    /// How many times as much its payments are worth.
+    pub earning: Option<f64>,
+    /// What the bounds of its histogram are multiplied by.
+    pub bounds_times: Option<f64>,
     /// Each of its processes ends this long after its start.
     pub exits_after: Option<Duration>,
     pub never_healthy: bool,

@@ -8,7 +8,7 @@ use model::observe::{Sample, Series};
 use model::{Digest, Labels, Timestamp, Version};
 use runtime::Random;
 
-use super::customers::{BOUNDS_S, Counters};
+use super::customers::{BOUNDS_S, Counters, Served};
 use super::{Behaviour, Traffic, Trouble};
 
 /// From the start of a process to the third good answer.
@@ -54,6 +54,8 @@ struct Slot {
     started_at: Timestamp,
     counters: Counters,
     counted_until: Timestamp,
+    /// What the bounds of its histogram are multiplied by.
+    bounds_times: f64,
     /// After an exit: when it is started again.
     dead_until: Option<Timestamp>,
 }
@@ -132,10 +134,14 @@ impl Service {
         let span = now.since(slot.counted_until);
         slot.counted_until = now;
         self.is_silent = behaviour.shows_no_metrics;
-        let failing = behaviour.failing.unwrap_or(traffic.failing);
-        let slower = behaviour.slower.unwrap_or(1.0);
+        slot.bounds_times = behaviour.bounds_times.unwrap_or(1.0);
+        let served = Served {
+            failing: behaviour.failing.unwrap_or(traffic.failing),
+            slower: behaviour.slower.unwrap_or(1.0),
+            earning: behaviour.earning.unwrap_or(1.0),
+        };
         slot.counters
-            .serve(traffic.per_second, (failing, slower), span, random);
+            .serve(traffic.per_second, served, span, random);
     }
 
     /// Takes what steps are possible now.
@@ -254,7 +260,9 @@ impl Service {
         if !self.is_silent {
             all.push(("pay_total", Some(("result", "ok".to_owned())), ok));
             all.push(("pay_total", Some(("result", "failed".to_owned())), failed));
-            let bounds = BOUNDS_S.iter().map(ToString::to_string);
+            all.push(("pay_amount_sum", None, slot.counters.worth));
+            all.push(("pay_amount_count", None, slot.counters.paid));
+            let bounds = BOUNDS_S.iter().map(|s| (s * slot.bounds_times).to_string());
             let bounds = bounds.chain(["+Inf".to_owned()]);
             all.extend(
                 bounds
@@ -342,6 +350,7 @@ impl Slot {
             started_at: now,
             counters: Counters::default(),
             counted_until: now,
+            bounds_times: 1.0,
             dead_until: None,
         }
     }

@@ -103,6 +103,10 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
         Given::Traffic(traffic) => world.fleet_mut().set_traffic(*traffic),
         Given::Fails(version, share) => world.behaviour_mut(version).failing = Some(*share),
         Given::Slower(version, times) => world.behaviour_mut(version).slower = Some(*times),
+        Given::Earns(version, times) => world.behaviour_mut(version).earning = Some(*times),
+        Given::OtherBuckets(version, times) => {
+            world.behaviour_mut(version).bounds_times = Some(*times);
+        }
         Given::Exits(version, after) => world.behaviour_mut(version).exits_after = Some(*after),
         Given::NeverHealthy(version) => world.behaviour_mut(version).never_healthy = true,
         Given::NoMetrics(version) => world.behaviour_mut(version).shows_no_metrics = true,

@@ -17,6 +17,10 @@ pub enum Given {
     Fails(Version, f64),
     /// How many times as long its requests take.
     Slower(Version, f64),
+    /// How many times as much its payments are worth.
+    Earns(Version, f64),
+    /// What the bounds of its histogram are multiplied by.
+    OtherBuckets(Version, f64),
     Exits(Version, Duration),
     NeverHealthy(Version),
     NoMetrics(Version),
@@ -55,6 +59,14 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
     Sentence {
         pattern: "{version} is slower by {percent}",
         make: |f| Ok(Given::Slower(f.read(0)?, 1.0 + percent(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} earns {percent} less per payment",
+        make: |f| Ok(Given::Earns(f.read(0)?, 1.0 - percent(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} counts time in other buckets",
+        make: |f| Ok(Given::OtherBuckets(f.read(0)?, 1.5)),
     },
     Sentence {
         pattern: "{version} exits {duration} after each start",
@@ -121,11 +133,12 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             ["held", "at", "deadline"] => spec.holds_at_deadline = true,
             ["without", "signals"] => spec.is_judged = false,
             ["judged", "by", "latency"] => spec.has_latency = true,
+            ["judged", "by", "earnings"] => spec.has_earnings = true,
             ["rings", name, size] => spec.rings.push(ring(name, size)?),
             [name, size] if !spec.rings.is_empty() => spec.rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency, judged by earnings",
                     clause.trim()
                 ));
             }

@@ -22,6 +22,8 @@ pub struct ServiceSpec {
     pub is_judged: bool,
     /// Payments are judged by how long they take as well.
     pub has_latency: bool,
+    /// And by what they are worth.
+    pub has_earnings: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +50,7 @@ impl Default for ServiceSpec {
             holds_at_deadline: false,
             is_judged: true,
             has_latency: false,
+            has_earnings: false,
         }
     }
 }
@@ -87,6 +90,9 @@ impl ServiceSpec {
             text.push_str(SIGNALS);
             if self.has_latency {
                 text.push_str(LATENCY);
+            }
+            if self.has_earnings {
+                text.push_str(EARNINGS);
             }
         }
         text.push_str(PROCEDURES);
@@ -137,6 +143,16 @@ const LATENCY: &str = "  payment_time:
     kind: latency
     buckets: pay_duration_seconds_bucket
     unit: s
+    critical: true
+    min_requests: 200
+";
+
+const EARNINGS: &str = "  payment_value:
+    level: business
+    kind: mean
+    sum: pay_amount_sum
+    count: pay_amount_count
+    worse: lower
     critical: true
     min_requests: 200
 ";
