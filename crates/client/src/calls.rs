@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
 use model::api::change::{ChangeView, Why};
-use model::api::deliver::{HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started};
+use model::api::deliver::{
+    HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started,
+};
 use model::api::token::TokenView;
 use model::deliver::Rollout;
 use model::observe::Change;
-use model::{ChangeId, Digest, ServiceName};
+use model::{ChangeId, Digest, HostId, ServiceName};
 use serde::Serialize;
 
 use crate::{Client, Error};
@@ -80,6 +82,16 @@ impl Client {
 
     pub fn hosts(&self, query: &[(&str, &str)]) -> Result<Vec<HostView>, Error> {
         self.get_json("/api/v1/deliver/hosts", query)
+    }
+
+    /// Lets every rollout under way go on without a host; returns them.
+    pub fn exclude_host(&self, host: HostId, order: &HostOrder) -> Result<HostExcluded, Error> {
+        self.post_json(&format!("/api/v1/deliver/hosts/{host}/exclude"), order)
+    }
+
+    /// Says that a host is gone for good.
+    pub fn retire_host(&self, host: HostId, order: &HostOrder) -> Result<(), Error> {
+        self.post_only(&format!("/api/v1/deliver/hosts/{host}/retire"), order)
     }
 
     /// Gives an order for a change: `undo`, `hold` or `go`.

@@ -37,6 +37,16 @@ pub enum Fact {
     HostEnrolledAgain {
         host: HostName,
     },
+    /// A person said that a rollout is not to wait for it; it stays owed the release.
+    HostExcluded {
+        host: HostName,
+        reason: String,
+    },
+    /// A person said that it is gone for good: it is expected no longer, and its token is void.
+    HostRetired {
+        host: HostName,
+        reason: String,
+    },
     HostSilent {
         host: HostName,
         since: Timestamp,

@@ -249,12 +249,36 @@ fn state(text: &str) -> Result<ChangeState, String> {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Hosts {
+    #[command(subcommand)]
+    pub(crate) command: Option<HostsCommand>,
     /// Only hosts that are to run this service
     pub(crate) service: Option<ServiceName>,
     /// Only those that do not run what they should, or say nothing
     #[arg(long)]
     pub(crate) drifted: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostsCommand {
+    /// Let the rollouts under way go on without a host; it is brought to the release when it is back
+    Exclude(HostOrder),
+    /// A host is gone for good: it is expected no longer, and its token is void
+    Retire(HostOrder),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HostOrder {
+    pub(crate) host: HostName,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, ClapArgs)]

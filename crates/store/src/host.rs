@@ -51,11 +51,16 @@ pub fn by_name(tx: &mut Tx<'_>, name: &HostName) -> Result<Option<Host>, Error> 
         .transpose()
 }
 
+/// Returns the host this machine is, or the newest it was when all of them are retired.
 pub fn by_machine(tx: &mut Tx<'_>, machine_id: &str) -> Result<Option<Host>, Error> {
-    let sql = "SELECT body FROM deliver_host WHERE machine_id = $1 ORDER BY id LIMIT 1";
-    tx.query_one(TABLE, sql, &[machine_id.into()])?
+    let sql = "SELECT body FROM deliver_host WHERE machine_id = $1 ORDER BY id";
+    let rows = tx.query(TABLE, sql, &[machine_id.into()])?;
+    let hosts: Vec<Host> = rows
+        .iter()
         .map(|row| row.json(0))
-        .transpose()
+        .collect::<Result<_, _>>()?;
+    let expected = hosts.iter().find(|host| host.retired_at.is_none());
+    Ok(expected.or(hosts.last()).cloned())
 }
 
 /// Returns all hosts by name, retired ones too.

@@ -96,6 +96,18 @@ pub fn all() -> Vec<Route> {
         ),
         route(
             post_.clone(),
+            "/api/v1/deliver/hosts/{id}/exclude",
+            operator,
+            post(api::hosts::exclude),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/hosts/{id}/retire",
+            admin,
+            post(api::hosts::retire),
+        ),
+        route(
+            post_.clone(),
             "/api/v1/deliver/join-tokens",
             admin,
             post(api::join_tokens::create),

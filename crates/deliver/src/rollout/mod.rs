@@ -21,6 +21,7 @@
 
 mod accept;
 mod arms;
+mod exclude;
 mod order;
 mod owed;
 mod planner;
@@ -42,6 +43,7 @@ use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 pub use accept::{OrderRefusal, accept_order};
 pub use arms::{Arms, arms};
+pub use exclude::{ExcludeRefusal, exclude};
 pub use owed::owed;
 pub use start::{Refusal, Start, start};
 pub use undo::{UndoRefusal, undo_of_finished};

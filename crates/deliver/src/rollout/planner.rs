@@ -147,34 +147,51 @@ impl<'a> Planner<'a> {
         self.hosts.get(&host.id)
     }
 
-    /// Returns where a host stands on the way to the rollout's release.
+    /// Returns where a host stands on the way to the rollout's release. An excluded one that proves it
+    /// counts like any other.
     pub(super) fn stands(&self, host: &RingHost) -> Standing {
-        standing(self.facts_of(host), &self.release)
+        match standing(self.facts_of(host), &self.release) {
+            stands @ (Standing::Retired | Standing::Proved) => stands,
+            _ if host.excluded.is_some() => Standing::Excluded,
+            stands => stands,
+        }
     }
 
     /// Tells whether the host is expected and cannot be counted on: silent, or asked and not proved.
     pub(super) fn is_unavailable(&self, host: &RingHost) -> bool {
         match self.stands(host) {
-            Standing::Retired | Standing::Proved => false,
+            Standing::Retired | Standing::Excluded | Standing::Proved => false,
             Standing::Silent => true,
             Standing::Underway | Standing::Reverted | Standing::Blocked => host.touched,
         }
     }
 
-    /// Tells whether a host asks nothing more of us: it proved the release, or is expected no longer.
+    /// Tells whether nobody waits for a host: it proved the release, is excluded, or expected no longer.
     pub(super) fn is_settled(&self, host: &RingHost) -> bool {
         match self.stands(host) {
             Standing::Proved => host.touched,
-            Standing::Retired => true,
+            Standing::Retired | Standing::Excluded => true,
             Standing::Silent | Standing::Underway | Standing::Reverted | Standing::Blocked => false,
         }
     }
 
-    /// Returns the hosts that are expected now, and how many of them prove the release.
+    /// Tells whether the rollout waits for a host, or would: it is neither retired nor excluded.
+    pub(super) fn is_expected(&self, host: &RingHost) -> bool {
+        match self.stands(host) {
+            Standing::Retired | Standing::Excluded => false,
+            Standing::Silent
+            | Standing::Underway
+            | Standing::Reverted
+            | Standing::Blocked
+            | Standing::Proved => true,
+        }
+    }
+
+    /// Returns how many hosts prove the release, and how many are expected to.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let standings = || self.next.hosts().map(|host| self.stands(host));
-        let proved = standings().filter(|&s| s == Standing::Proved).count();
-        let expected = standings().filter(|&s| s != Standing::Retired).count();
+        let proved = self.next.hosts().map(|host| self.stands(host));
+        let proved = proved.filter(|&s| s == Standing::Proved).count();
+        let expected = self.next.hosts().filter(|h| self.is_expected(h)).count();
         (proved, expected)
     }
 

@@ -68,8 +68,8 @@ impl Planner<'_> {
     }
 
     /// Asks the ring's hosts by name, and again those of this and earlier rings that are asked for
-    /// something else. A host that counts as unavailable anyway costs nothing: a silent one finds its
-    /// order when it comes back.
+    /// something else. A host that counts as unavailable anyway, or is excluded, costs nothing: a silent
+    /// one finds its order when it comes back.
     fn release_within_budget(&mut self, ring: usize) {
         if self.is_frozen() {
             return;
@@ -81,7 +81,7 @@ impl Planner<'_> {
                 let host = &self.next.rings[ring].hosts[position];
                 let costs = match self.stands(host) {
                     Standing::Retired => continue,
-                    Standing::Silent | Standing::Proved => 0,
+                    Standing::Silent | Standing::Excluded | Standing::Proved => 0,
                     Standing::Underway | Standing::Reverted | Standing::Blocked => {
                         usize::from(!host.touched)
                     }
@@ -112,7 +112,7 @@ impl Planner<'_> {
     fn expected_names(&self, ring: usize) -> Vec<HostName> {
         let expected = self.next.rings[ring].hosts.iter();
         expected
-            .filter(|h| self.stands(h) != Standing::Retired)
+            .filter(|h| self.is_expected(h))
             .map(|h| h.name.clone())
             .collect()
     }
@@ -220,7 +220,7 @@ impl Planner<'_> {
 
     fn has_unasked(&self, ring: usize) -> bool {
         let mut hosts = self.next.rings[ring].hosts.iter();
-        hosts.any(|h| !h.touched && self.stands(h) != Standing::Retired)
+        hosts.any(|h| !h.touched && self.is_expected(h))
     }
 
     fn is_silent_or_stalled(&self, host: &RingHost) -> bool {

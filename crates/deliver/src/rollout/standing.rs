@@ -10,6 +10,8 @@ use super::{DesiredFacts, HostFacts, STALLED_AFTER, Wanted};
 pub(super) enum Standing {
     /// Expected no longer.
     Retired,
+    /// Not waited for by a person's word, and not proved; whether it is heard of or not.
+    Excluded,
     /// Its lease is over, or nothing is known of it; whatever it said last no longer counts.
     Silent,
     /// Not asked yet, or not there yet.

@@ -256,6 +256,7 @@ fn ring(spec: &RingSpec, hosts: &[&Host]) -> Ring {
                 id: host.id,
                 name: host.name.clone(),
                 touched: false,
+                excluded: None,
             })
             .collect(),
         proved_at: None,

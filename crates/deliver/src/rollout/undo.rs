@@ -103,9 +103,19 @@ impl Planner<'_> {
         }
     }
 
+    /// Returns the hosts the undo waits for. An excluded one is waited for when it is heard of: it may run
+    /// the release that is to go, and no person's word changes that.
     fn to_bring_back(&self) -> impl Iterator<Item = &RingHost> {
         self.next.hosts().filter(|host| {
-            host.touched && standing(self.facts_of(host), &self.back) != Standing::Retired
+            host.touched
+                && match standing(self.facts_of(host), &self.back) {
+                    Standing::Retired => false,
+                    Standing::Silent | Standing::Excluded => host.excluded.is_none(),
+                    Standing::Underway
+                    | Standing::Reverted
+                    | Standing::Blocked
+                    | Standing::Proved => true,
+                }
         })
     }
 

@@ -49,9 +49,11 @@ impl Planner<'_> {
             .hosts()
             .filter(|host| match self.stands(host) {
                 Standing::Underway | Standing::Reverted => host.touched,
-                Standing::Retired | Standing::Silent | Standing::Blocked | Standing::Proved => {
-                    false
-                }
+                Standing::Retired
+                | Standing::Excluded
+                | Standing::Silent
+                | Standing::Blocked
+                | Standing::Proved => false,
             })
             .filter_map(|host| stalled_from(self.facts_of(host)?, &self.release))
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deliver::rollout::{
-    Ask, DesiredFacts, HostFacts, JudgeFacts, Plan, Start, Wanted, plan, seen, start,
+    Ask, DesiredFacts, ExcludeRefusal, HostFacts, JudgeFacts, Plan, Start, Wanted, exclude, plan,
+    seen, start,
 };
 use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
-    ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, HeldReason,
-    Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported, RingSize, RingSpec,
-    Rollout, RolloutState, Run,
+    ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, Excluded,
+    HeldReason, Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported, RingSize,
+    RingSpec, Rollout, RolloutState, Run,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
@@ -328,6 +329,16 @@ impl World {
     pub(crate) fn goes_silent(&mut self, n: usize) -> Plan {
         self.get(n).unknown_since = Some(t0());
         self.turn()
+    }
+
+    /// Says that the host is not to be waited for, without a turn.
+    pub(crate) fn exclude(&mut self, n: usize) -> Result<(), ExcludeRefusal> {
+        let word = Excluded {
+            by: "anna".into(),
+            at: self.now,
+        };
+        self.rollout = exclude(&self.rollout, host_id(n), word)?;
+        Ok(())
     }
 
     pub(crate) fn is_back(&mut self, n: usize) -> Plan {

@@ -42,6 +42,11 @@ fn is_retired(world: &World, host: &RingHost) -> bool {
     facts(world, host).is_some_and(|facts| facts.retired)
 }
 
+/// Tells whether nobody has to wait for the host.
+fn is_let_off(world: &World, host: &RingHost) -> bool {
+    is_retired(world, host) || host.excluded.is_some()
+}
+
 fn is_silent(world: &World, host: &RingHost) -> bool {
     facts(world, host).is_none_or(|facts| facts.unknown_since.is_some())
 }
@@ -61,7 +66,7 @@ fn proves(world: &World, host: &RingHost, release: ReleaseNumber) -> bool {
 }
 
 fn is_unavailable(world: &World, host: &RingHost) -> bool {
-    !is_retired(world, host)
+    !is_let_off(world, host)
         && (is_silent(world, host)
             || host.touched && !proves(world, host, world.rollout.release.number))
 }
@@ -94,7 +99,8 @@ fn budget_is_kept(world: &World, answer: &Plan) {
     let taken = world
         .rollout
         .hosts()
-        .filter(|h| asked.contains(&h.id) && !is_unavailable(world, h))
+        .filter(|h| asked.contains(&h.id) && h.excluded.is_none())
+        .filter(|h| !is_unavailable(world, h))
         .count();
     let budget = world.rollout.plan.max_unavailable as usize;
     assert!(
@@ -116,7 +122,7 @@ fn rings_pass_for_a_reason(world: &World, answer: &Plan) {
         if world.rollout.rings[index].passed_at.is_some() || ring.passed_at.is_none() {
             continue;
         }
-        for host in ring.hosts.iter().filter(|h| !is_retired(world, h)) {
+        for host in ring.hosts.iter().filter(|h| !is_let_off(world, h)) {
             let release = world.rollout.release.number;
             assert!(proves(world, host, release), "{} has not proved", host.name);
         }
@@ -188,7 +194,7 @@ fn done_means_proved(world: &World, answer: &Plan) {
     if !is_done || matches!(world.rollout.state, RolloutState::Done { .. }) {
         return;
     }
-    for host in answer.next.hosts().filter(|h| !is_retired(world, h)) {
+    for host in answer.next.hosts().filter(|h| !is_let_off(world, h)) {
         let proved = proves(world, host, answer.next.release.number);
         assert!(proved && host.touched, "done without {}", host.name);
     }

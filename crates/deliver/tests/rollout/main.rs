@@ -4,6 +4,7 @@
 //! like the one in memory, that asking again changes nothing, that nothing changes before `wake_at`,
 //! and the invariants of `deliver::rollout`. So each test here is a test of those too.
 
+mod exclude;
 mod fleet;
 mod holds;
 mod invariants;

@@ -24,6 +24,8 @@ enum Happening {
     /// Its facts are gone, or there again.
     Vanishes(usize),
     Retires(usize),
+    /// A person says that it is not to be waited for, if that is allowed.
+    IsExcluded(usize),
     /// Says this about the order that many generations ago.
     Says(usize, Proof, u64),
     LosesOrder(usize),
@@ -72,6 +74,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => host.clone().prop_map(Happening::Returns),
         1 => host.clone().prop_map(Happening::Vanishes),
         1 => host.clone().prop_map(Happening::Retires),
+        1 => host.clone().prop_map(Happening::IsExcluded),
         2 => (host.clone(), proof(), 0..3_u64).prop_map(|(n, p, g)| Happening::Says(n, p, g)),
         1 => host.clone().prop_map(Happening::LosesOrder),
         1 => host.clone().prop_map(Happening::Crashes),
@@ -134,6 +137,7 @@ impl Random {
             Happening::FallsSilent(n) => self.with(n, |host| host.unknown_since = Some(now)),
             Happening::Returns(n) => self.with(n, |host| host.unknown_since = None),
             Happening::Vanishes(n) => self.vanish_or_appear(n),
+            Happening::IsExcluded(n) => drop(self.world.exclude(n)),
             Happening::Retires(n) => self.with(n, |host| host.retired = true),
             Happening::Says(n, proof, ago) => self.with(n, |host| {
                 let newest = host.desired.as_ref().map_or(0, |d| d.generation);

@@ -159,6 +159,7 @@ fn give_owed(
                 id: host.id,
                 name: host.name.clone(),
                 touched: true,
+                excluded: None,
             });
         }
     }

@@ -195,6 +195,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         id: HostId::new(START, *n),
         name: format!("web-{n}").parse().unwrap(),
         touched: false,
+        excluded: None,
     };
     Rollout {
         change: ChangeId(change),

@@ -83,6 +83,9 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             let change = change_of(world, version.as_ref()).await?;
             refused(world.order(person, change, *order).await, text)
         }
+        Then::ExcludingRefused(person, host, text) => {
+            refused(world.exclude(person, host).await?, text)
+        }
         Then::Notes(n) => count(world, Urgency::Low, *n),
         Then::Pages(n) => count(world, Urgency::High, *n),
         Then::MessageSays(text) => match world.messages().last() {

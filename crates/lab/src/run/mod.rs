@@ -125,6 +125,11 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             let ordered = world.order(person, change, *order).await;
             ordered.context("it was refused")?;
         }
+        When::Excludes(person, name) => {
+            let excluded = world.exclude(person, name).await?;
+            excluded.context("it was refused")?;
+        }
+        When::Retired(name) => world.retire(name).await?,
         When::Unreachable(name) => world.host(name)?.trouble_mut().is_unreachable = true,
         When::BackAs(name, None) => world.host(name)?.come_back(),
         When::BackAs(name, Some(version)) => world.host(name)?.come_back_with(version, now)?,

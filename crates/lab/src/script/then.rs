@@ -33,6 +33,7 @@ pub enum Then {
     RanOnlyOn(Version, Vec<HostName>),
     ShippingRefused(Version, String),
     OrderRefused(String, Command, Option<Version>, String),
+    ExcludingRefused(String, HostName, String),
     Notes(usize),
     Pages(usize),
     MessageSays(String),
@@ -126,6 +127,13 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "{person} saying {order} to {version} is refused with {text}",
         make: |f| refused(f, Some(f.read(2)?), 3),
+    },
+    Sentence {
+        pattern: "{person} excluding {host} is refused with {text}",
+        make: |f| {
+            let (person, text) = (f.get(0).to_owned(), f.get(2).to_owned());
+            Ok(Then::ExcludingRefused(person, f.read(1)?, text))
+        },
     },
     Sentence {
         pattern: "the owner got {number} quiet note(s)",

@@ -13,6 +13,9 @@ pub enum When {
     Shipped(Version),
     /// A person's order about the newest change, or about that of a version.
     Says(String, Command, Option<Version>),
+    /// A person's word about the rollouts under way.
+    Excludes(String, HostName),
+    Retired(HostName),
     Unreachable(HostName),
     BackAs(HostName, Option<Version>),
     DiskFull(HostName, bool),
@@ -42,6 +45,14 @@ pub(super) const TABLE: &[Sentence<When>] = &[
             let version = Some(f.read(2)?);
             Ok(When::Says(f.get(0).to_owned(), order(f.get(1))?, version))
         },
+    },
+    Sentence {
+        pattern: "{person} excludes {host}",
+        make: |f| Ok(When::Excludes(f.get(0).to_owned(), f.read(1)?)),
+    },
+    Sentence {
+        pattern: "{host} is retired",
+        make: |f| Ok(When::Retired(f.read(0)?)),
     },
     Sentence {
         pattern: "{host} is unreachable",

@@ -12,12 +12,12 @@ use engine::Inbox;
 use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
-use model::api::deliver::{HostView, NewRelease, NewRollout, Started};
+use model::api::deliver::{HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started};
 use model::api::token::{NewToken, TokenCreated};
 use model::deliver::Command;
 use model::judge::Verdict;
 use model::observe::Change;
-use model::{ChangeId, Digest, HostName, Labels, Role, Timestamp, Version};
+use model::{ChangeId, Digest, HostId, HostName, Labels, Role, Timestamp, Version};
 use runtime::{Clock, Random};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -234,6 +234,43 @@ impl World {
         let path = format!("/api/v1/act/changes/{}/{}", change.0, order.word());
         self.call(Request::post(&path, &token, vec![])).await?;
         Ok(())
+    }
+
+    /// Says for a person that the rollouts under way are not to wait for a host.
+    ///
+    /// # Errors
+    /// A host that is not expected; within, the server's refusal.
+    pub async fn exclude(&mut self, person: &str, host: &HostName) -> Result<Result<(), Problem>> {
+        let id = self.expected(host).await?;
+        let token = self.token_of(person).await.map_err(told)?;
+        let path = format!("/api/v1/deliver/hosts/{id}/exclude");
+        let order = HostOrder::default();
+        let answer: Result<HostExcluded, Problem> = self.post(&path, &token, &order).await;
+        Ok(answer.map(drop))
+    }
+
+    /// Says that a host is gone for good.
+    ///
+    /// # Errors
+    /// A host that is not expected, or the server's refusal.
+    pub async fn retire(&mut self, host: &HostName) -> Result<()> {
+        let path = format!(
+            "/api/v1/deliver/hosts/{}/retire",
+            self.expected(host).await?
+        );
+        let body = serde_json::to_vec(&HostOrder::default())?;
+        let request = Request::post(&path, &self.admin, body);
+        self.call(request).await.map_err(told)?;
+        Ok(())
+    }
+
+    async fn expected(&self, host: &HostName) -> Result<HostId> {
+        let hosts = self.hosts().await?.into_iter();
+        let found = hosts
+            .map(|one| (one.name, one.id))
+            .find(|(name, _)| name == host);
+        let (_, id) = found.with_context(|| format!("no host called `{host}` is expected"))?;
+        Ok(id)
     }
 
     /// Returns all changes, newest first.

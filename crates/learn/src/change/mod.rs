@@ -8,7 +8,7 @@ mod signal;
 use std::collections::BTreeMap;
 
 use model::api::change::{ChangeView, HostLine, VerdictView};
-use model::deliver::{ReleaseRef, Rollout, RolloutState};
+use model::deliver::{ReleaseRef, RingHost, Rollout, RolloutState};
 use model::judge::Verdict;
 use model::observe::{Change, Signal};
 use model::{Entry, HostId, Timestamp};
@@ -105,6 +105,25 @@ impl ViewInput<'_> {
             .filter(|host| host.touched)
             .filter_map(|host| self.host(host.id)?.wanted.as_ref())
             .any(|wanted| Some(wanted.number) != number(end))
+    }
+
+    /// Returns how many hosts the rollout expects to prove the release: those that were retired, and those
+    /// a person excluded, count only while they prove it.
+    fn expected(&self) -> usize {
+        let expected = |host: &&RingHost| match self.host(host.id) {
+            Some(now) => host.excluded.is_none() || now.proves(Some(&self.rollout.release)),
+            None => false,
+        };
+        self.rollout.hosts().filter(expected).count()
+    }
+
+    /// Returns the hosts that are excluded and do not prove the release, in order of rings.
+    fn owed(&self) -> Vec<&RingHost> {
+        let proves = |now: &HostNow| now.proves(Some(&self.rollout.release));
+        let owed = |host: &&RingHost| {
+            host.excluded.is_some() && self.host(host.id).is_some_and(|now| !proves(now))
+        };
+        self.rollout.hosts().filter(owed).collect()
     }
 
     /// Returns how many of the rollout's hosts prove the release now.

@@ -144,9 +144,10 @@ pub(super) fn deadline(input: &ViewInput<'_>, ring: &Ring) -> Option<String> {
     Some(format!("until {} at the latest", moment(until, input.now)))
 }
 
-/// Names the hosts of a ring that do not prove the release yet.
+/// Names the hosts of a ring that do not prove the release yet, without those nobody waits for.
 pub(super) fn waiting_for(input: &ViewInput<'_>, ring: &Ring) -> Option<String> {
-    missing(input, ring.hosts.iter(), Some(&input.rollout.release))
+    let hosts = ring.hosts.iter().filter(|host| host.excluded.is_none());
+    missing(input, hosts, Some(&input.rollout.release))
 }
 
 /// Names the hosts of a ring that have the release and do not prove yet that they are back.
@@ -160,9 +161,10 @@ fn missing<'a>(
     hosts: impl Iterator<Item = &'a RingHost>,
     target: Option<&ReleaseRef>,
 ) -> Option<String> {
-    let proves = |host: &RingHost| input.host(host.id).is_some_and(|now| now.proves(target));
+    // A host that was retired is not waited for.
+    let misses = |host: &RingHost| input.host(host.id).is_some_and(|now| !now.proves(target));
     let missing: Vec<_> = hosts
-        .filter(|host| !proves(host))
+        .filter(|host| misses(host))
         .map(|host| &host.name)
         .collect();
     (!missing.is_empty()).then(|| host::named(input, missing.into_iter()))

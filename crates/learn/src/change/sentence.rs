@@ -20,9 +20,15 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
             counted(rollout.hosts().count() as u64, "host"),
             counted(rollout.rings.len() as u64, "ring")
         ),
-        RolloutState::Ring { ring, phase, .. } => under_way(input, &what, *ring, *phase),
+        RolloutState::Ring { ring, phase, .. } => {
+            under_way(input, &what, *ring, *phase) + &without(input)
+        }
         RolloutState::Held { reason, .. } => {
-            format!("{what} is held: {}.", held_now(input, reason))
+            format!(
+                "{what} is held: {}.{}",
+                held_now(input, reason),
+                without(input)
+            )
         }
         RolloutState::Undoing { .. } => undoing(input, &what),
         RolloutState::Undone { at } => undone(input, &what, *at),
@@ -30,12 +36,24 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
         RolloutState::Superseded { by, .. } => {
             format!("{what} was overtaken by {by} before it reached every host.")
         }
-        RolloutState::Done { at } => done(input, &what, *at),
+        RolloutState::Done { at } if input.is_history() => done(input, &what, *at),
+        RolloutState::Done { at } => done(input, &what, *at) + &without(input),
+    }
+}
+
+/// Names the hosts a person excluded, so that nobody takes the rest for the whole.
+fn without(input: &ViewInput<'_>) -> String {
+    match input.owed().as_slice() {
+        [] => String::new(),
+        owed => format!(
+            " Excluded and still owed the release: {}.",
+            host::named(input, owed.iter().map(|host| &host.name))
+        ),
     }
 }
 
 fn under_way(input: &ViewInput<'_>, what: &str, index: usize, phase: Phase) -> String {
-    let of = input.rollout.hosts().count();
+    let of = input.expected();
     let proved = format!("{} of {of} hosts proved", input.proved());
     let Some(ring) = input.rollout.rings.get(index) else {
         return format!("{what}: {proved}.");
@@ -154,7 +172,7 @@ fn previous<'a>(input: &ViewInput<'a>) -> Option<&'a Version> {
 }
 
 fn done(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
-    let of = input.rollout.hosts().count();
+    let of = input.expected();
     if input.is_history() {
         return format!(
             "{what} went live on {of} of {of} hosts after {}, each proved from its running process; another release followed.",
@@ -169,7 +187,9 @@ fn done(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
     }
     let off = input.rollout.rings.iter().flat_map(|ring| &ring.hosts);
     let release = Some(&input.rollout.release);
-    let off = off.filter(|host| !input.host(host.id).is_some_and(|now| now.proves(release)));
+    let off = off
+        .filter(|host| host.excluded.is_none())
+        .filter(|host| input.host(host.id).is_some_and(|now| !now.proves(release)));
     format!(
         "{what} went live on every host, but now {proved} of {of} hosts prove it; missing: {}.",
         host::named(input, off.map(|host| &host.name))

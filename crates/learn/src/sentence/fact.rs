@@ -67,6 +67,16 @@ fn text(fact: &Fact, entry: &Entry) -> String {
         Fact::HostEnrolled { host } => {
             format!("{host} was enrolled and is expected to report from now on.")
         }
+        Fact::HostExcluded { host, reason } => format!(
+            "{} excluded {host}{}; it gets the release when it is back.",
+            who(&entry.actor),
+            colon(reason)
+        ),
+        Fact::HostRetired { host, reason } => format!(
+            "{} retired {host}{}; it is expected no longer, and its token is void.",
+            who(&entry.actor),
+            colon(reason)
+        ),
         Fact::HostSilent { host, since } => {
             format!("{host} has been silent since {}.", moment(*since, now))
         }

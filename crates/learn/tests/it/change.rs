@@ -151,7 +151,7 @@ fn a_proof_of_an_older_order_does_not_count() {
 }
 
 #[test]
-fn a_host_that_was_never_heard_or_is_gone_is_unknown() {
+fn a_host_that_was_never_heard_is_unknown_and_a_retired_one_counts_nowhere() {
     let mut world = World::new(ring(0, Phase::Proving));
     world.hosts.get_mut(&host_id(1)).unwrap().reported = None;
     assert_eq!(
@@ -159,10 +159,7 @@ fn a_host_that_was_never_heard_or_is_gone_is_unknown() {
         "shop 1.1: 0 of 8 hosts proved; waiting for web-1, no report yet."
     );
     world.hosts.remove(&host_id(1));
-    assert_eq!(
-        world.sentence(),
-        "shop 1.1: 0 of 8 hosts proved; waiting for web-1, no longer enrolled."
-    );
+    assert_eq!(world.sentence(), "shop 1.1: 0 of 7 hosts proved.");
     assert_eq!(
         learn::change::view(world.input()).rings[0].hosts[0].proof,
         Proof::Unknown
@@ -401,4 +398,25 @@ fn a_signal_only_the_evidence_knows_is_still_shown() {
     let view = learn::change::view(world.input());
     assert_eq!(view.signals.len(), 1);
     assert_eq!(view.signals[0].name, "payment_errors");
+}
+
+#[test]
+fn an_excluded_host_is_named_and_counts_only_when_it_proves_the_release() {
+    let mut world = World::new(RolloutState::Done { at: at(242) });
+    world.run_new(1..=8);
+    let host = world.rollout.rings.last_mut().unwrap().hosts.last_mut();
+    host.unwrap().excluded = Some(model::deliver::Excluded {
+        by: "jonas".into(),
+        at: START,
+    });
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 is live on 8 of 8 hosts, each proved from its running process."
+    );
+    let last = world.hosts.values_mut().last().unwrap();
+    last.unknown_since = Some(START - std::time::Duration::from_secs(113));
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 is live on 7 of 7 hosts, each proved from its running process. Excluded and still owed the release: web-8, silent since 14:01:07 UTC."
+    );
 }

@@ -78,6 +78,20 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "web-1 was enrolled again, since it had never reported; the identity it was given first is void.",
         ),
         (
+            Fact::HostExcluded {
+                host: name(8),
+                reason: "new disk".to_owned(),
+            },
+            "jonas excluded web-8: new disk; it gets the release when it is back.",
+        ),
+        (
+            Fact::HostRetired {
+                host: name(8),
+                reason: String::new(),
+            },
+            "jonas retired web-8; it is expected no longer, and its token is void.",
+        ),
+        (
             Fact::HostSilent {
                 host: name(8),
                 since: START - Duration::from_secs(113),
@@ -474,6 +488,8 @@ fn variant(fact: &Fact) -> usize {
         Fact::HostEnrolledAgain { .. } => 29,
         Fact::HookReceived { .. } => 30,
         Fact::CdeventReceived { .. } => 31,
+        Fact::HostExcluded { .. } => 30,
+        Fact::HostRetired { .. } => 31,
     }
 }
 const VARIANTS: usize = 32;

@@ -291,6 +291,7 @@ fn ring(ring_name: &str, hosts: std::ops::RangeInclusive<usize>) -> Ring {
                 id: host_id(n),
                 name: name(n),
                 touched: false,
+                excluded: None,
             })
             .collect(),
         proved_at: None,

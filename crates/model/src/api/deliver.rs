@@ -42,6 +42,19 @@ pub struct Started {
     pub change: ChangeId,
 }
 
+/// `POST /api/v1/deliver/hosts/{id}/exclude` and `…/retire`: why, for the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostOrder {
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Is what `exclude` answers: the changes that wait for the host no longer, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostExcluded {
+    pub changes: Vec<ChangeId>,
+}
+
 /// `POST /api/v1/deliver/join-tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinToken {

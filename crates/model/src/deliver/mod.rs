@@ -22,5 +22,5 @@ pub use host::Host;
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};
 pub use rollout::{
-    Command, HeldReason, Order, Overruled, Phase, Ring, RingHost, Rollout, RolloutState,
+    Command, Excluded, HeldReason, Order, Overruled, Phase, Ring, RingHost, Rollout, RolloutState,
 };

@@ -69,6 +69,17 @@ pub struct RingHost {
     pub name: HostName,
     /// Set once the host was asked to run the release, so an undo knows whom to ask back.
     pub touched: bool,
+    /// Set once a person said that the rollout is not to wait for it. It is asked like the others, so it
+    /// is brought to the release when it comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Excluded>,
+}
+
+/// Is a person's word that a host is not to be waited for in one rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excluded {
+    pub by: String,
+    pub at: Timestamp,
 }
 
 /// Is where a rollout stands. The transitions are in `deliver::rollout`.

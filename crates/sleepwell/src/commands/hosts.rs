@@ -1,19 +1,28 @@
-//! `sleepwell hosts [SERVICE]`.
+//! `sleepwell hosts [SERVICE]`, and what is said of one host: `hosts exclude | retire HOST`.
 
 use anyhow::Result;
 use client::Client;
-use model::ServiceName;
 use model::api::Problem;
+use model::api::deliver::HostView;
 use model::deliver::Proof;
+use model::{HostName, ServiceName, words};
 use runtime::Clock;
 
 use super::connect::connect;
 use super::{Failed, print, print_json, style};
-use crate::args::{Global, Hosts};
+use crate::args::{Global, HostOrder, Hosts, HostsCommand};
 use crate::show;
 
-/// Exits with 11 when a host does not run what it should, so that a script can ask.
 pub(crate) fn run(global: &Global, args: &Hosts) -> Result<u8> {
+    match &args.command {
+        None => list(global, args),
+        Some(HostsCommand::Exclude(order)) => exclude(global, order),
+        Some(HostsCommand::Retire(order)) => retire(global, order),
+    }
+}
+
+/// Exits with 11 when a host does not run what it should, so that a script can ask.
+fn list(global: &Global, args: &Hosts) -> Result<u8> {
     let service = args.service.as_ref().map(ToString::to_string);
     let drifted = args.drifted.then(|| "true".to_owned());
     let query: Vec<(&str, &str)> = [("service", &service), ("drifted", &drifted)]
@@ -41,6 +50,54 @@ pub(crate) fn run(global: &Global, args: &Hosts) -> Result<u8> {
         host.unknown_since.is_some() || host.services.iter().any(|service| off(service.proof))
     });
     Ok(if any_off { 11 } else { 0 })
+}
+
+fn exclude(global: &Global, order: &HostOrder) -> Result<u8> {
+    let client = connect(global)?;
+    let host = find(&client, &order.host)?;
+    let excluded = client.exclude_host(host.id, &body(order))?;
+    if global.json.is_some() {
+        print_json(&excluded)?;
+        return Ok(0);
+    }
+    let changes: Vec<String> = excluded.changes.iter().map(ToString::to_string).collect();
+    let (changes, verb) = match changes.as_slice() {
+        [one] => (one.clone(), "waits"),
+        more => (words::names(more), "wait"),
+    };
+    print(&format!(
+        "{changes} {verb} no longer for {}; it is brought to the release when it is back\n",
+        host.name
+    ))?;
+    Ok(0)
+}
+
+fn retire(global: &Global, order: &HostOrder) -> Result<u8> {
+    let client = connect(global)?;
+    let host = find(&client, &order.host)?;
+    client.retire_host(host.id, &body(order))?;
+    print(&format!(
+        "{} is retired: it is expected no longer, and its token is void\n",
+        host.name
+    ))?;
+    Ok(0)
+}
+
+fn body(order: &HostOrder) -> model::api::deliver::HostOrder {
+    model::api::deliver::HostOrder {
+        reason: order.reason.clone(),
+    }
+}
+
+/// Finds an expected host by its name.
+fn find(client: &Client, name: &HostName) -> Result<HostView> {
+    let hosts = client.hosts(&[])?;
+    if let Some(host) = hosts.into_iter().find(|host| host.name == *name) {
+        return Ok(host);
+    }
+    let title = format!("no host named `{name}` is expected");
+    let problem = Problem::new(404, "unknown_host", title).hint("sleepwell hosts lists them");
+    Err(Failed { problem, code: 5 }.into())
 }
 
 /// Fails when nothing of this name was ever released: an empty list would look like good news.

@@ -60,6 +60,11 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::CdeventReceived { .. } => return None,
         Fact::HostProof { proof, .. } if *proof == Proof::Pending => return None,
 
+        Fact::HostExcluded { host, reason } | Fact::HostRetired { host, reason } => vec![
+            field("host", host),
+            field("by", &item.actor),
+            field("reason", reason),
+        ],
         Fact::HostSilent { host, since } => {
             vec![field("host", host), field("since", since.time_of_day())]
         }

@@ -11,6 +11,7 @@ mod asking;
 mod bad_releases;
 mod demo;
 mod exit_codes;
+mod hosts;
 mod orders;
 mod server_killed;
 mod several_servers;

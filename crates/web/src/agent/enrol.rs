@@ -140,14 +140,19 @@ fn let_in_new(
 }
 
 fn refuse_known(tx: &mut store::Tx<'_>, host: &Host) -> std::result::Result<(), Failure> {
-    if store::host::by_name(tx, &host.name)?.is_some() {
-        let title = format!("a host named `{}` is enrolled already", host.name);
+    if let Some(other) = store::host::by_name(tx, &host.name)? {
+        let is = match other.retired_at {
+            Some(_) => "was retired, and its name stays in the journal",
+            None => "is enrolled already",
+        };
+        let title = format!("a host named `{}` {is}", host.name);
         return Err(Problem::new(409, "host_exists", title)
             .at("hostname")
             .hint("join with another --name")
             .into());
     }
-    if let Some(other) = store::host::by_machine(tx, &host.machine_id)? {
+    let same = store::host::by_machine(tx, &host.machine_id)?;
+    if let Some(other) = same.filter(|other| other.retired_at.is_none()) {
         let title = format!("this machine is enrolled already, as `{}`", other.name);
         return Err(Problem::new(409, "machine_exists", title)
             .at("machine_id")
@@ -158,7 +163,8 @@ fn refuse_known(tx: &mut store::Tx<'_>, host: &Host) -> std::result::Result<(), 
 }
 
 fn refuse_too_many(tx: &mut store::Tx<'_>) -> std::result::Result<(), Failure> {
-    if store::host::list(tx)?.len() < limit::HOSTS {
+    let hosts = store::host::list(tx)?.into_iter();
+    if hosts.filter(|host| host.retired_at.is_none()).count() < limit::HOSTS {
         return Ok(());
     }
     let title = format!("there are {} hosts, and no more can enrol", limit::HOSTS);

@@ -17,6 +17,16 @@ const MAP: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/deliver/rollouts", Needs(Role::Operator)),
     ("GET", "/api/v1/deliver/rollouts/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/deliver/hosts", Needs(Role::Viewer)),
+    (
+        "POST",
+        "/api/v1/deliver/hosts/{id}/exclude",
+        Needs(Role::Operator),
+    ),
+    (
+        "POST",
+        "/api/v1/deliver/hosts/{id}/retire",
+        Needs(Role::Admin),
+    ),
     ("POST", "/api/v1/deliver/join-tokens", Needs(Role::Admin)),
     ("GET", "/api/v1/deliver/schema/sleepwell.json", Open),
     (
@@ -189,6 +199,9 @@ fn filled(path: &str) -> String {
         "/api/v1/tokens/{id}" => TokenId::new(model::Timestamp::UNIX_EPOCH, 1).to_string(),
         "/api/v1/judge/verdicts/{id}" => {
             model::VerdictId::new(model::Timestamp::UNIX_EPOCH, 1).to_string()
+        }
+        _ if path.starts_with("/api/v1/deliver/hosts/") => {
+            model::HostId::new(model::Timestamp::UNIX_EPOCH, 1).to_string()
         }
         _ => "chg-1".to_owned(),
     };

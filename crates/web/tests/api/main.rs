@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod garbage;
 mod hooks;
+mod hosts;
 mod orders;
 mod pages;
 mod releases;
