@@ -488,11 +488,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::HostEnrolledAgain { .. } => 29,
         Fact::HookReceived { .. } => 30,
         Fact::CdeventReceived { .. } => 31,
-        Fact::HostExcluded { .. } => 30,
-        Fact::HostRetired { .. } => 31,
+        Fact::HostExcluded { .. } => 32,
+        Fact::HostRetired { .. } => 33,
     }
 }
-const VARIANTS: usize = 32;
+const VARIANTS: usize = 34;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))
