@@ -14,8 +14,8 @@ pub struct Signal {
     /// A ring passes when odds of `1 + margin` are excluded; of a mean, when one that is worse by this
     /// share of the control's is.
     pub margin: f64,
-    /// The share of bad events that is fine in absolute terms; 0 switches that bound off. Only counts
-    /// have it: some requests are always slower than a threshold.
+    /// The share of bad events, or of requests slower than a threshold, that is fine in absolute terms;
+    /// 0 switches that bound off. A mean has none.
     pub tolerated: f64,
     /// Requests per arm before a ring may pass.
     pub min_requests: u64,
