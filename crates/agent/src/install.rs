@@ -15,7 +15,8 @@ use model::api::agent::{EventKind, StepPhase};
 use model::deliver::{ArtifactFormat, Desired};
 
 use crate::Config;
-use crate::sha::{HashingWriter, copy_hashed, digest_of};
+use crate::download;
+use crate::sha::{copy_hashed, digest_of};
 use crate::unpack::{self, UnpackError};
 
 /// Says why a release is not on the disk.
@@ -107,7 +108,8 @@ impl InstallError {
 /// Wants twice the artifact's size and the reserve; nothing is written before.
 fn space(config: &Config, desired: &Desired, blob: &Path) -> Result<()> {
     let size = desired.release.size_bytes;
-    let stored = fs::metadata(blob).map_or(0, |meta| meta.len().min(size));
+    let length = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len().min(size));
+    let stored = length(blob).max(length(&download::part(config, desired)));
     let needed = (size.saturating_mul(2) - stored).saturating_add(config.disk_reserve_bytes);
     let free = free_bytes(&config.base).map_err(|e| retry(&config.base, &e))?;
     if free >= needed {
@@ -139,33 +141,11 @@ fn fetch(config: &Config, client: &Client, desired: &Desired, blob: &Path) -> Re
     }
     let dir = config.blobs_dir();
     fs::create_dir_all(&dir).map_err(|e| retry(&dir, &e))?;
-    let part = dir.join(format!("sha256-{}.{}.part", wanted.hex(), desired.service));
-    let outcome = fetch_part(client, desired, &part).and_then(|()| {
-        fs::rename(&part, blob).map_err(|e| retry(blob, &e))?;
-        sync_dir(&dir).map_err(|e| retry(&dir, &e))
-    });
-    if outcome.is_err() {
-        // What came is worthless without its end; the next try writes it anew.
-        let _ = fs::remove_file(&part);
-    }
-    outcome
-}
-
-fn fetch_part(client: &Client, desired: &Desired, part: &Path) -> Result<()> {
-    let release = &desired.release;
-    let mut file = File::create(part).map_err(|e| retry(part, &e))?;
-    let mut hashing = HashingWriter::new(&mut file);
-    client
-        .artifact(release.digest, &mut hashing, release.size_bytes)
-        .map_err(|e| InstallError::Retry(format!("fetch: {}", chain(&e))))?;
-    let (found, _) = hashing.finish();
-    if found != release.digest {
-        return Err(InstallError::Retry(format!(
-            "fetch: the bytes are {found}, wanted {}",
-            release.digest
-        )));
-    }
-    file.sync_all().map_err(|e| retry(part, &e))
+    let part = download::part(config, desired);
+    download::remove_other_parts(config, desired).map_err(|e| retry(&dir, &e))?;
+    download::fetch(client, desired, &part)?;
+    fs::rename(&part, blob).map_err(|e| retry(blob, &e))?;
+    sync_dir(&dir).map_err(|e| retry(&dir, &e))
 }
 
 /// Builds the release in `staging` and flushes it to the disk.
@@ -308,7 +288,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A disk that became full on the way is a matter for a person, like one that was full before.
-fn retry(path: &Path, error: &io::Error) -> InstallError {
+pub(crate) fn retry(path: &Path, error: &io::Error) -> InstallError {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

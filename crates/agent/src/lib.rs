@@ -16,6 +16,7 @@
 
 pub mod clock;
 mod config;
+mod download;
 mod events;
 mod health;
 mod hub;

@@ -40,6 +40,20 @@ impl<'a> HashingWriter<'a> {
         }
     }
 
+    /// Goes on behind what `old` has, which was written to `sink` before. Reading it to its end has to
+    /// leave `sink` where the next byte belongs.
+    pub(crate) fn after(old: &mut dyn Read, sink: &'a mut dyn Write) -> io::Result<Self> {
+        let mut nowhere = io::sink();
+        let mut past = HashingWriter::new(&mut nowhere);
+        io::copy(old, &mut past)?;
+        let (hasher, bytes) = (past.hasher, past.bytes);
+        Ok(Self {
+            sink,
+            hasher,
+            bytes,
+        })
+    }
+
     pub(crate) fn finish(self) -> (Digest, u64) {
         (self.hasher.finish(), self.bytes)
     }

@@ -1,6 +1,6 @@
 //! One method per call, named after what it does; paths and bodies stand nowhere else.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::time::Duration;
 
 use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
@@ -14,7 +14,7 @@ use model::observe::Change;
 use model::{ChangeId, Digest, HostId, ServiceName};
 use serde::Serialize;
 
-use crate::{Client, Error};
+use crate::{Client, Download, Error};
 
 /// What a long poll may take beyond its waiting time.
 const POLL_SLACK: Duration = Duration::from_secs(5);
@@ -133,14 +133,15 @@ impl Client {
         self.post_bytes("/agent/v1/samples", &REMOTE_WRITE, body)
     }
 
-    /// Downloads an artifact; the caller checks the digest.
+    /// Begins to download an artifact of which the first `from` bytes are here already; the caller checks
+    /// the digest.
     pub fn artifact(
         &self,
         digest: Digest,
-        sink: &mut dyn Write,
+        from: u64,
         size_bytes: u64,
-    ) -> Result<(), Error> {
-        self.download(&format!("/artifacts/{digest}"), sink, size_bytes)
+    ) -> Result<Download<'_>, Error> {
+        self.download(&format!("/artifacts/{digest}"), from, size_bytes)
     }
 }
 

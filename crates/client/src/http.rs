@@ -215,28 +215,46 @@ impl Client {
         self.accepted(path, request.send(body)).map(drop)
     }
 
-    /// Downloads exactly `size_bytes` bytes into `sink`; more or fewer are a [`Error::BadAnswer`].
-    pub fn download(&self, path: &str, sink: &mut dyn Write, size_bytes: u64) -> Result<(), Error> {
+    /// Begins a download of `size_bytes` bytes of which the first `from` are here already. A server that
+    /// knows no ranges sends the whole: see [`Download::starts_at`].
+    pub fn download(&self, path: &str, from: u64, size_bytes: u64) -> Result<Download<'_>, Error> {
         let request = self.ready(self.agent.get(self.url(path)), transfer_timeout(size_bytes));
-        let mut response = self.accepted(path, request.call())?;
-        let source = response.body_mut().with_config().limit(u64::MAX).reader();
-        let mut source = source.take(size_bytes.saturating_add(1));
-        let copied = std::io::copy(&mut source, sink).map_err(|e| self.unreachable(path, e))?;
-        if copied == size_bytes {
-            return Ok(());
-        }
-        let much = if copied > size_bytes {
-            "more than"
-        } else {
-            "only"
+        let request = match from {
+            0 => request,
+            from => request.header("range", format!("bytes={from}-")),
         };
-        let shown = copied.min(size_bytes);
-        Err(self.bad(
-            path,
-            format!("{much} {shown} bytes came where {size_bytes} were expected"),
-        ))
+        let response = self.accepted(path, request.call())?;
+        let starts_at = match response.status().as_u16() {
+            206 => self.start_of_range(path, &response, from)?,
+            _ => 0,
+        };
+        Ok(Download {
+            client: self,
+            path: path.to_owned(),
+            starts_at,
+            size_bytes,
+            response,
+        })
     }
 
+    /// Checks that a part of the bytes is the one that was asked for.
+    fn start_of_range(
+        &self,
+        path: &str,
+        response: &Response<Body>,
+        from: u64,
+    ) -> Result<u64, Error> {
+        let range = response.headers().get("content-range");
+        let range = range.and_then(|range| range.to_str().ok()).unwrap_or("");
+        if range.starts_with(&format!("bytes {from}-")) {
+            return Ok(from);
+        }
+        let why = format!(
+            "it sends the range `{}`, not from byte {from}",
+            range.escape_debug()
+        );
+        Err(self.bad(path, why))
+    }
     pub(crate) fn post<B: Serialize>(&self, path: &str, body: &B) -> Result<Response<Body>, Error> {
         let body =
             serde_json::to_vec(body).expect("our bodies have string keys and no failing parts");
@@ -306,6 +324,48 @@ impl Client {
             url: self.url(path),
             why,
         }
+    }
+}
+
+/// Is a download whose bytes are on their way.
+#[derive(Debug)]
+pub struct Download<'a> {
+    client: &'a Client,
+    path: String,
+    starts_at: u64,
+    size_bytes: u64,
+    response: Response<Body>,
+}
+
+impl Download<'_> {
+    /// Returns how many bytes come before those that are on their way: as many as were here, or none.
+    pub fn starts_at(&self) -> u64 {
+        self.starts_at
+    }
+
+    /// Copies exactly what is missing into `sink`; more or fewer bytes are a [`Error::BadAnswer`].
+    ///
+    /// # Errors
+    /// What came until then is in `sink`.
+    pub fn copy_to(mut self, sink: &mut dyn Write) -> Result<(), Error> {
+        let missing = self.size_bytes.saturating_sub(self.starts_at);
+        let source = self.response.body_mut().with_config().limit(u64::MAX);
+        let mut source = source.reader().take(missing.saturating_add(1));
+        let copied = std::io::copy(&mut source, sink);
+        let copied = copied.map_err(|e| self.client.unreachable(&self.path, e))?;
+        if copied == missing {
+            return Ok(());
+        }
+        let much = if copied > missing {
+            "more than"
+        } else {
+            "only"
+        };
+        let shown = copied.min(missing);
+        Err(self.client.bad(
+            &self.path,
+            format!("{much} {shown} bytes came where {missing} were expected"),
+        ))
     }
 }
 

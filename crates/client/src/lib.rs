@@ -11,4 +11,4 @@ mod error;
 mod http;
 
 pub use error::Error;
-pub use http::Client;
+pub use http::{Client, Download};

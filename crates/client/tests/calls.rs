@@ -117,11 +117,51 @@ fn a_download_of_another_length_is_refused() {
     ] {
         let (url, _thread) = server(answer);
         let mut sink = Vec::new();
-        let error = client(&url)
-            .artifact(Digest::of(b""), &mut sink, 5)
-            .unwrap_err();
+        let client = client(&url);
+        let download = client.artifact(Digest::of(b""), 0, 5).unwrap();
+        let error = download.copy_to(&mut sink).unwrap_err();
         assert!(matches!(&error, Error::BadAnswer { .. }), "{error:?}");
         assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_download_goes_on_where_it_was_cut_or_begins_anew() {
+    for (answer, starts_at, rest) in [
+        (
+            "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 3-4/5\r\ncontent-length: 2\r\n\r\nde",
+            3,
+            "de",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde",
+            0,
+            "abcde",
+        ),
+    ] {
+        let (url, thread) = server(answer);
+        let client = client(&url);
+        let download = client.artifact(Digest::of(b""), 3, 5).unwrap();
+        assert_eq!(download.starts_at(), starts_at);
+        let mut sink = Vec::new();
+        download.copy_to(&mut sink).unwrap();
+        assert_eq!(sink, rest.as_bytes());
+        let (head, _) = thread.join().unwrap();
+        assert!(
+            head.to_lowercase().contains("range: bytes=3-\r\n"),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn another_part_than_was_asked_for_is_refused() {
+    for range in ["content-range: bytes 0-4/5\r\n", ""] {
+        let answer =
+            format!("HTTP/1.1 206 Partial Content\r\n{range}content-length: 5\r\n\r\nabcde");
+        let (url, _thread) = server(answer.leak());
+        let error = client(&url).artifact(Digest::of(b""), 3, 5).unwrap_err();
+        assert!(matches!(&error, Error::BadAnswer { .. }), "{error:?}");
     }
 }
 

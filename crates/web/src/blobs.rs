@@ -1,5 +1,6 @@
 //! Stored artifacts: files named by the digest of their bytes.
 
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use model::digest::Hasher;
 use model::{Digest, limit};
 use runtime::Random;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Take};
 
 use crate::error::{Failure, Result};
 
@@ -153,7 +154,7 @@ impl Drop for Part {
 
 /// Streams a file in pieces, so that an artifact is never in memory as a whole.
 pub(crate) struct FileBody {
-    file: File,
+    file: Take<File>,
     buffer: Vec<u8>,
 }
 
@@ -161,11 +162,13 @@ pub(crate) struct FileBody {
 const PIECE: usize = 64 << 10;
 
 impl FileBody {
-    pub(crate) fn new(file: File) -> Self {
-        Self {
-            file,
+    /// Streams `length` bytes from the byte `from` on.
+    pub(crate) async fn part(mut file: File, from: u64, length: u64) -> std::io::Result<Self> {
+        file.seek(SeekFrom::Start(from)).await?;
+        Ok(Self {
+            file: file.take(length),
             buffer: vec![0; PIECE],
-        }
+        })
     }
 }
 

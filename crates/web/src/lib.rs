@@ -17,6 +17,7 @@ mod hooks;
 mod load;
 mod page;
 mod patience;
+mod range;
 pub mod routes;
 
 pub use access::Access;

@@ -2,15 +2,18 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::api::Problem;
 use model::deliver::Artifact;
 use model::{Digest, ServiceName};
 use serde::Deserialize;
 
 use super::{Path, Query};
 use crate::App;
-use crate::error::{Result, unknown};
+use crate::blobs::FileBody;
+use crate::error::{self, Result, unknown};
+use crate::range::{self, Part};
 
 #[derive(Deserialize)]
 pub(crate) struct Upload {
@@ -68,15 +71,44 @@ async fn stored(app: &App, digest: Digest) -> Result<Option<Artifact>> {
     Ok(artifact.filter(|artifact| size == Some(artifact.size_bytes)))
 }
 
-/// Sends the bytes.
-pub(crate) async fn get(State(app): State<App>, Path(digest): Path<Digest>) -> Result<Response> {
+/// Sends the bytes, or the part of them a download that was cut short has still to get.
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(digest): Path<Digest>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let Some(size) = app.blobs.size(digest).await else {
         return Err(unknown("artifact", digest, "upload it first"));
     };
+    let (status, from, length) = match range::asked(&headers, size) {
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Bytes { from, length } => (StatusCode::PARTIAL_CONTENT, from, length),
+        Part::Beyond => return Ok(beyond(digest, size)),
+    };
     let file = app.blobs.open_file(digest).await?;
+    let body = Body::new(FileBody::part(file, from, length).await?);
     let headers = [
-        (header::CONTENT_LENGTH, size.to_string()),
+        (header::CONTENT_LENGTH, length.to_string()),
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
     ];
-    Ok((headers, Body::new(crate::blobs::FileBody::new(file))).into_response())
+    let mut response = (status, headers, body).into_response();
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {from}-{}/{size}", from + length - 1);
+        content_range(&mut response, &range);
+    }
+    Ok(response)
+}
+
+fn beyond(digest: Digest, size: u64) -> Response {
+    let title = format!("{digest} ends after {size} bytes, before the range begins");
+    let problem = Problem::new(416, "no_such_range", title).hint("fetch it from its beginning");
+    let mut response = error::problem(problem);
+    content_range(&mut response, &format!("bytes */{size}"));
+    response
+}
+
+fn content_range(response: &mut Response, range: &str) {
+    let value = HeaderValue::from_str(range).expect("digits and signs are plain ASCII");
+    response.headers_mut().insert(header::CONTENT_RANGE, value);
 }

@@ -267,3 +267,33 @@ async fn an_upload_names_its_service() {
     }
     assert_eq!(world.blobs(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_download_that_was_cut_gets_the_rest() {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    let digest = world.artifact(&operator, BYTES).await;
+    let path = format!("/artifacts/{digest}");
+    let get = |range: &str| {
+        let call = world.get(&path).bearer(&operator).header("range", range);
+        call.send()
+    };
+    let rest = get("bytes=2-").await;
+    rest.expect(StatusCode::PARTIAL_CONTENT);
+    assert_eq!(rest.bytes, BYTES[2..]);
+    assert_eq!(rest.header("content-range"), "bytes 2-19/20");
+    assert_eq!(rest.header("content-length"), "18");
+
+    let middle = get("bytes=2-8").await;
+    middle.expect(StatusCode::PARTIAL_CONTENT);
+    assert_eq!(middle.bytes, BYTES[2..9]);
+
+    let whole = get("bytes=1-2,4-5").await;
+    whole.expect(StatusCode::OK);
+    assert_eq!(whole.bytes, BYTES);
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+
+    let beyond = get("bytes=20-").await;
+    beyond.problem(416, "no_such_range");
+    assert_eq!(beyond.header("content-range"), "bytes */20");
+}

@@ -1,5 +1,6 @@
 //! Stories of one host, with real processes and a server of a few lines.
 
+mod download;
 mod world;
 
 use std::process::{Command, Stdio};

@@ -25,6 +25,10 @@ pub(crate) struct Board {
     pub(crate) blobs: HashMap<String, Vec<u8>>,
     pub(crate) samples: Vec<Vec<u8>>,
     pub(crate) down: bool,
+    /// Calls for artifacts are cut after these many bytes of the body, one after the other.
+    pub(crate) cuts: Vec<usize>,
+    /// The ranges that were asked for, none as empty text.
+    pub(crate) ranges: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -52,9 +56,15 @@ impl Server {
 
     fn talk(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
-        while let Some((line, body)) = request(&mut reader) {
+        while let Some((line, body, range)) = request(&mut reader) {
             if self.board.0.lock().unwrap().down {
                 return;
+            }
+            if line.starts_with("GET /artifacts/") {
+                if !self.send_artifact(&line, &range, stream) {
+                    return;
+                }
+                continue;
             }
             let (status, answer) = self.answer(&line, &body);
             let mut out = stream;
@@ -87,14 +97,41 @@ impl Server {
                 self.board.0.lock().unwrap().samples.push(body.to_vec());
                 ("204 No Content", Vec::new())
             }
-            _ => {
-                let name = path.trim_start_matches("/artifacts/");
-                match self.board.0.lock().unwrap().blobs.get(name) {
-                    Some(blob) => ("200 OK", blob.clone()),
-                    None => ("404 Not Found", Vec::new()),
-                }
-            }
+            _ => ("404 Not Found", Vec::new()),
         }
+    }
+
+    /// Sends an artifact from where it is asked for; false when the connection is cut in the middle.
+    fn send_artifact(&self, line: &str, range: &str, mut out: &TcpStream) -> bool {
+        let path = line.split(' ').nth(1).unwrap_or("");
+        let (blob, cut) = {
+            let mut board = self.board.0.lock().unwrap();
+            board.ranges.push(range.to_owned());
+            let blob = board
+                .blobs
+                .get(path.trim_start_matches("/artifacts/"))
+                .cloned();
+            let cut = (!board.cuts.is_empty()).then(|| board.cuts.remove(0));
+            (blob, cut)
+        };
+        let from = range
+            .strip_prefix("bytes=")
+            .and_then(|r| r.strip_suffix('-'));
+        let from: usize = from.map_or(0, |from| from.parse().unwrap());
+        let (head, rest) = match &blob {
+            None => ("404 Not Found\r\n".to_owned(), &[][..]),
+            Some(blob) if range.is_empty() => ("200 OK\r\n".to_owned(), &blob[..]),
+            Some(blob) => {
+                let (last, size) = (blob.len() - 1, blob.len());
+                let range = format!("content-range: bytes {from}-{last}/{size}");
+                (format!("206 Partial Content\r\n{range}\r\n"), &blob[from..])
+            }
+        };
+        let head = format!("HTTP/1.1 {head}content-length: {}\r\n\r\n", rest.len());
+        let sent = &rest[..cut.unwrap_or(rest.len()).min(rest.len())];
+        out.write_all(head.as_bytes()).is_ok()
+            && out.write_all(sent).is_ok()
+            && sent.len() == rest.len()
     }
 
     fn sync(&self, sync: &Sync) -> (&'static str, Vec<u8>) {
@@ -165,10 +202,11 @@ impl Server {
     }
 }
 
-fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)> {
+/// Reads a request: its first line, its body, and the range it asks for.
+fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>, String)> {
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|n| *n > 0)?;
-    let mut length = 0;
+    let (mut length, mut range) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
@@ -178,10 +216,13 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)> {
         if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
             length = text.trim().parse().unwrap();
         }
+        if let Some(text) = line.to_lowercase().strip_prefix("range:") {
+            text.trim().clone_into(&mut range);
+        }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((first, body))
+    Some((first, body, range))
 }
 
 /// Looks again and again until there is something, with a deadline.
