@@ -85,23 +85,24 @@ proptest! {
     }
 }
 
-/// Tells whether a text is read, and filled in, in less than a second each. A busy machine may stop the
-/// test for that long: the best of three tries counts.
+/// Tells whether a text is read, and filled in, in less than ten seconds each, which take some
+/// milliseconds: a reader that is quadratic in the size of the file needs minutes. The best of three tries
+/// counts, since a busy machine may stop the test for long.
 #[expect(clippy::disallowed_methods, reason = "this test is about real time")]
 fn is_quick(text: &str) -> bool {
-    let within_a_second = |work: &dyn Fn()| {
+    let in_time = |work: &dyn Fn()| {
         (0..3).any(|_| {
             let start = Instant::now();
             work();
-            start.elapsed() < Duration::from_secs(1)
+            start.elapsed() < Duration::from_secs(10)
         })
     };
-    within_a_second(&|| drop(parse(text)))
-        && within_a_second(&|| drop(substitute_env(text, |_| Some("x".to_owned()))))
+    in_time(&|| drop(parse(text)))
+        && in_time(&|| drop(substitute_env(text, |_| Some("x".to_owned()))))
 }
 
 #[test]
-fn no_file_within_the_limit_takes_a_second() {
+fn no_file_within_the_limit_takes_long() {
     let pieces = [
         "[",
         "{",
