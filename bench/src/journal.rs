@@ -108,7 +108,7 @@ fn entry(run: u64, writer: u64, n: u64) -> Entry {
     let fact = Fact::ServerStarted {
         version: format!("{run}.{writer}.{n}"),
     };
-    let id = u128::from(run) << 96 | u128::from(writer) << 64 | u128::from(n);
+    let id = u128::from(run) << 56 | u128::from(writer) << 48 | u128::from(n);
     Entry {
         id: EntryId::new(now, id),
         at: now,
