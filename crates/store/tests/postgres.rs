@@ -5,7 +5,7 @@ mod contract;
 use std::collections::BTreeSet;
 
 use store::journal::Check;
-use store::{Durability, Store, Tx};
+use store::{Durability, Error, Store, Tx};
 
 /// Returns a store on a new database; none where PostgreSQL is not installed.
 fn open() -> Option<((), Store)> {
@@ -48,22 +48,30 @@ async fn servers_that_write_at_once_follow_each_other() {
     assert!(matches!(check, Check::Whole { .. }), "{check:?}");
 }
 
+/// Each server writes only when nothing is there. The first one gives the other time to read the same
+/// nothing, which it may not before the first has committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_one_of_two_servers_decides_on_what_it_read() {
     let Some(stores) = open_two() else { return };
-    for round in 0..20 {
-        let name = format!("lease {round}");
-        let take = |n: usize| {
-            let name = name.clone();
-            stores[n].write(move |tx| {
-                let hour = std::time::Duration::from_secs(3_600);
-                store::lease::acquire(tx, &name, &format!("server {n}"), hour, contract::at(0))
-            })
-        };
-        let (one, other) = tokio::join!(take(0), take(1));
-        let taken = [one.unwrap(), other.unwrap()].into_iter().flatten();
-        assert_eq!(taken.count(), 1);
-    }
+    let (said, hears) = std::sync::mpsc::channel::<()>();
+    let write_once = |n: i64, hears: Option<std::sync::mpsc::Receiver<()>>| {
+        let said = said.clone();
+        stores[n as usize].write(move |tx: &mut Tx<'_>| {
+            let is_first = store::journal::about(tx, &contract::journal::entry(n).subject, 1)?;
+            let is_first = is_first.is_empty();
+            match hears {
+                Some(other) => drop(other.recv_timeout(std::time::Duration::from_millis(500))),
+                None => drop(said.send(())),
+            }
+            if is_first {
+                contract::journal::append_one(tx, n)?;
+            }
+            Ok::<_, Error>(is_first)
+        })
+    };
+    let (one, other) = tokio::join!(write_once(0, Some(hears)), write_once(1, None));
+    assert!(one.unwrap() ^ other.unwrap(), "exactly one was first");
+    assert_eq!(contract::journal::count(&stores[0]).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
