@@ -4,19 +4,21 @@ use model::journal::{CHAIN_START, chain, hash_fields};
 use model::{Digest, Entry, EntryId, Subject};
 
 use crate::value::json;
-use crate::{Each, Error, Row, Tx};
+use crate::{Each, Error, Row, Tx, Value};
 
 const TABLE: &str = "journal_entry";
 const COLUMNS: &str = "id, at_us, subject, kind, actor, causes, body";
+/// How many seals one statement writes, in the order tried: few sizes, so that few are prepared.
+const SEALS: [usize; 3] = [100, 10, 1];
 
 /// Writes an entry with its hash and its place in the order of commits, in the transaction of the flip it
 /// describes.
 pub fn append(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
     // There is one writer, so that numbers given inside transactions rise in the order of their commits.
-    let written = tx.count_up(TABLE)?;
     tx.execute(
         "INSERT INTO journal_entry (id, at_us, subject, kind, actor, causes, body, hash, written)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                 (SELECT COALESCE(MAX(written), 0) + 1 FROM journal_entry))",
         &[
             entry.id.into(),
             entry.at.into(),
@@ -26,7 +28,6 @@ pub fn append(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
             json(&entry.causes),
             entry.body.to_string().into(),
             entry.hash().into(),
-            written.into(),
         ],
     )?;
     Ok(())
@@ -44,15 +45,38 @@ pub fn seal(tx: &mut Tx<'_>, limit: usize) -> Result<usize, Error> {
         "SELECT id, hash FROM journal_entry WHERE seq IS NULL ORDER BY written, id LIMIT $1",
         &[(limit as u64).into()],
     )?;
+    let mut seals = Vec::with_capacity(unsealed.len());
     for row in &unsealed {
         seq += 1;
         previous = chain(previous, seq, row.parsed(1)?);
-        tx.execute(
-            "UPDATE journal_entry SET seq = $1, chain = $2 WHERE id = $3",
-            &[seq.into(), previous.into(), row.text(0)?.into()],
-        )?;
+        seals.push([row.text(0)?.into(), seq.into(), previous.into()]);
+    }
+    let mut rest = seals.as_slice();
+    for at_once in SEALS {
+        while let Some((seals, after)) = rest.split_at_checked(at_once) {
+            write_seals(tx, seals)?;
+            rest = after;
+        }
     }
     Ok(unsealed.len())
+}
+
+/// Writes id, number and chain hash of some entries in one statement; where a call costs a round trip, one
+/// for each entry would cost as much as writing it did.
+fn write_seals(tx: &mut Tx<'_>, seals: &[[Value; 3]]) -> Result<(), Error> {
+    let rows: Vec<String> = (0..seals.len())
+        .map(|i| {
+            let (id, seq, chain) = (3 * i + 1, 3 * i + 2, 3 * i + 3);
+            format!("(CAST(${id} AS TEXT), CAST(${seq} AS BIGINT), CAST(${chain} AS TEXT))")
+        })
+        .collect();
+    let sql = format!(
+        "UPDATE journal_entry SET seq = seal.column2, chain = seal.column3
+         FROM (VALUES {}) AS seal WHERE journal_entry.id = seal.column1",
+        rows.join(", ")
+    );
+    tx.execute(&sql, &seals.concat())?;
+    Ok(())
 }
 
 /// Returns the number and chain hash of the last sealed entry; 0 and the start when there is none.

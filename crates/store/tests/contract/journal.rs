@@ -54,16 +54,16 @@ pub(crate) async fn entries_are_sealed_in_the_order_of_their_commits(store: Stor
 }
 
 pub(crate) async fn a_long_tail_is_sealed_in_parts(store: Store) {
-    append_some(&store, 3).await;
-    for sealed in [2, 1, 0] {
-        let now = store.write(|tx| journal::seal(tx, 2)).await.unwrap();
+    append_some(&store, 125).await;
+    for sealed in [112, 13, 0] {
+        let now = store.write(|tx| journal::seal(tx, 112)).await.unwrap();
         assert_eq!(now, sealed);
     }
     let check = store.read(journal::check).await.unwrap();
     assert_eq!(
         check,
         Check::Whole {
-            sealed: 3,
+            sealed: 125,
             unsealed: 0
         }
     );
