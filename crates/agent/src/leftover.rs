@@ -34,12 +34,16 @@ pub fn leftovers(base: &Path) -> anyhow::Result<Vec<Leftover>> {
     let records = records.into_iter().filter_map(|(_, record)| record);
     Ok(records
         .flat_map(|record| {
-            let slots: Vec<_> = record.slots().cloned().collect();
-            slots.into_iter().filter_map(move |slot| {
+            let slots = record.slots();
+            let slots = slots.map(|slot| (slot.folder(), slot.process.clone()));
+            let hooks = record.hooks.iter();
+            let hooks = hooks.map(|run| (run.release.clone(), run.process().cloned()));
+            let all: Vec<_> = slots.chain(hooks).collect();
+            all.into_iter().filter_map(move |(release, process)| {
                 Some(Leftover {
                     service: record.wish.service.clone(),
-                    release: slot.folder(),
-                    process: slot.process?,
+                    release,
+                    process: process?,
                 })
             })
         })

@@ -19,6 +19,7 @@ mod config;
 mod download;
 mod events;
 mod health;
+mod hook;
 mod hub;
 mod identity;
 mod install;

@@ -3,6 +3,8 @@
 //! The order of steps is that of the delivery specification, 2.9. There is no memory here: after a
 //! kill the same observation leads to the same step.
 
+use crate::hook::HookName;
+
 /// Is everything the decision stands on.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -20,6 +22,22 @@ pub(crate) struct View {
     pub(crate) trial: bool,
     /// The goal was proved once, or is what was gone back to: nothing is left to be recorded.
     pub(crate) settled: bool,
+    /// Stands before a process of the goal is started.
+    pub(crate) pre_start: Gate,
+    /// Stands behind the health of the goal's newest process.
+    pub(crate) post_start: Gate,
+}
+
+/// Is what a hook lets pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// There is none, or it is done.
+    Open,
+    Due,
+    Running,
+    Failed(String),
+    /// Nobody knows how it ended, and it may not be run twice.
+    Uncertain,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +85,7 @@ pub(crate) enum Life {
 #[derive(Clone, Debug)]
 pub(crate) struct Leaving {
     pub(crate) gone: bool,
+    pub(crate) pre_stop: Gate,
     pub(crate) asked: bool,
     /// When it is ended the hard way.
     pub(crate) kill_at_ms: u64,
@@ -76,6 +95,7 @@ pub(crate) struct Leaving {
 pub(crate) enum Action {
     Wait,
     Install,
+    Hook(HookName),
     /// Writes the intent to have a process of the goal's release.
     Prepare(Role),
     Start(Role),
@@ -114,9 +134,25 @@ pub(crate) fn next(view: &View) -> Action {
 fn leave(going: &Leaving, now_ms: u64) -> Action {
     match going {
         Leaving { gone: true, .. } => Action::Forget,
-        Leaving { asked: false, .. } => Action::Ask,
+        Leaving {
+            asked: false,
+            pre_stop,
+            ..
+        } => held_up(pre_stop, HookName::PreStop, false).unwrap_or(Action::Ask),
         Leaving { kill_at_ms, .. } if now_ms >= *kill_at_ms => Action::Kill,
         Leaving { .. } => Action::Wait,
+    }
+}
+
+/// Returns what a hook wants first. A release on trial ends with its hook, and waits for a person where
+/// nobody knows; what was good before, and what has to go, is not kept by a hook.
+fn held_up(gate: &Gate, hook: HookName, trial: bool) -> Option<Action> {
+    match gate {
+        Gate::Due => Some(Action::Hook(hook)),
+        Gate::Running => Some(Action::Wait),
+        Gate::Failed(why) if trial => Some(Action::GiveUp(why.clone())),
+        Gate::Uncertain if trial => Some(Action::Wait),
+        Gate::Open | Gate::Failed(_) | Gate::Uncertain => None,
     }
 }
 
@@ -170,8 +206,15 @@ fn keep(view: &View, serving: &Process) -> Action {
         }
         Life::Dead { .. } => Action::Wait,
         Life::Alive { .. } if !view.switched => Action::Switch,
+        Life::Alive { healthy: true, .. } => {
+            let rest = if view.settled {
+                Action::Wait
+            } else {
+                Action::Settle
+            };
+            held_up(&view.post_start, HookName::PostStart, view.trial).unwrap_or(rest)
+        }
         Life::Alive { .. } if view.settled => Action::Wait,
-        Life::Alive { healthy: true, .. } => Action::Settle,
         Life::Alive {
             deadline_ms, why, ..
         } if view.trial && view.now_ms >= *deadline_ms => Action::GiveUp(why.clone()),
@@ -180,11 +223,18 @@ fn keep(view: &View, serving: &Process) -> Action {
 }
 
 fn replace(view: &View) -> Action {
+    let first = held_up(&view.pre_start, HookName::PreStart, view.trial);
+    // The old process serves while a new release prepares; one that must go does not wait for that.
+    match &first {
+        Some(Action::Wait) if view.trial && view.coming.is_none() => return mend(view),
+        Some(action) if view.trial && view.coming.is_none() => return action.clone(),
+        _ => {}
+    }
     let Some(serving) = &view.serving else {
         // A process that came up beside one that has ended meanwhile takes its place.
         return match view.coming {
             Some(_) => Action::Promote,
-            None => Action::Prepare(Role::Serving),
+            None => first.unwrap_or(Action::Prepare(Role::Serving)),
         };
     };
     let alive = matches!(serving.life, Life::Alive { .. });
@@ -192,14 +242,16 @@ fn replace(view: &View) -> Action {
         return Action::Stop(Role::Serving);
     }
     match view.coming.as_ref().map(|coming| &coming.life) {
-        None => Action::Prepare(Role::Coming),
+        None => first.unwrap_or(Action::Prepare(Role::Coming)),
         Some(Life::Unborn) => Action::Start(Role::Coming),
         Some(Life::Dead { how, .. }) if view.trial => Action::GiveUp(how.clone()),
         Some(Life::Dead { restart_at_ms, .. }) if view.now_ms >= *restart_at_ms => {
             Action::Start(Role::Coming)
         }
         Some(Life::Dead { .. }) => Action::Wait,
-        Some(Life::Alive { healthy: true, .. }) => Action::Promote,
+        Some(Life::Alive { healthy: true, .. }) => {
+            held_up(&view.post_start, HookName::PostStart, view.trial).unwrap_or(Action::Promote)
+        }
         Some(Life::Alive {
             deadline_ms, why, ..
         }) if view.now_ms >= *deadline_ms => {
@@ -255,6 +307,17 @@ mod tests {
             switched: true,
             trial: true,
             settled: false,
+            pre_start: Gate::Open,
+            post_start: Gate::Open,
+        }
+    }
+
+    fn on_its_way_out() -> Leaving {
+        Leaving {
+            gone: false,
+            pre_stop: Gate::Open,
+            asked: false,
+            kill_at_ms: 20,
         }
     }
 
@@ -286,11 +349,7 @@ mod tests {
         v.serving = alive(false, true);
         assert_eq!(next(&v), Action::Stop(Role::Serving));
         v.serving = None;
-        let mut going = Leaving {
-            gone: false,
-            asked: false,
-            kill_at_ms: 20,
-        };
+        let mut going = on_its_way_out();
         v.going = Some(going.clone());
         assert_eq!(next(&v), Action::Ask);
         going.asked = true;
@@ -382,6 +441,88 @@ mod tests {
     }
 
     #[test]
+    fn a_new_release_waits_for_its_hook_while_the_old_one_serves_and_is_mended() {
+        let hook = Action::Hook(HookName::PreStart);
+        for overlap in [false, true] {
+            let mut v = view();
+            (v.overlap, v.serving, v.pre_start) = (overlap, alive(false, true), Gate::Due);
+            assert_eq!(next(&v), hook);
+            v.pre_start = Gate::Running;
+            assert_eq!(next(&v), Action::Wait);
+            (v.serving, v.now_ms) = (dead(false), 50);
+            assert_eq!(next(&v), Action::Start(Role::Serving));
+            (v.serving, v.pre_start) = (alive(false, true), Gate::Uncertain);
+            assert_eq!(next(&v), Action::Wait);
+            v.pre_start = Gate::Failed("no table".into());
+            assert_eq!(next(&v), Action::GiveUp("no table".into()));
+        }
+    }
+
+    #[test]
+    fn a_healthy_release_is_neither_proved_nor_promoted_before_its_hook_is_done() {
+        for (overlap, then) in [(false, Action::Settle), (true, Action::Promote)] {
+            let mut v = view();
+            v.overlap = overlap;
+            match overlap {
+                false => v.serving = alive(true, true),
+                true => (v.serving, v.coming) = (alive(false, true), alive(true, true)),
+            }
+            for (gate, action) in [
+                (Gate::Due, Action::Hook(HookName::PostStart)),
+                (Gate::Running, Action::Wait),
+                (Gate::Uncertain, Action::Wait),
+                (Gate::Failed("cold".into()), Action::GiveUp("cold".into())),
+                (Gate::Open, then),
+            ] {
+                v.post_start = gate;
+                assert_eq!(next(&v), action);
+            }
+        }
+    }
+
+    #[test]
+    fn an_undo_is_kept_by_no_hook_and_stops_the_bad_release_first() {
+        let mut v = view();
+        (v.trial, v.serving) = (false, alive(false, true));
+        for gate in [Gate::Due, Gate::Running] {
+            v.pre_start = gate;
+            assert_eq!(next(&v), Action::Stop(Role::Serving));
+        }
+        v.serving = None;
+        v.pre_start = Gate::Due;
+        assert_eq!(next(&v), Action::Hook(HookName::PreStart));
+        for gate in [Gate::Failed("no".into()), Gate::Uncertain] {
+            v.pre_start = gate;
+            assert_eq!(next(&v), Action::Prepare(Role::Serving));
+        }
+        v.serving = alive(true, true);
+        for gate in [Gate::Failed("no".into()), Gate::Uncertain] {
+            v.post_start = gate;
+            assert_eq!(next(&v), Action::Settle);
+        }
+    }
+
+    #[test]
+    fn a_process_is_asked_to_stop_after_its_hook_however_that_ends() {
+        let mut v = view();
+        for (gate, action) in [
+            (Gate::Due, Action::Hook(HookName::PreStop)),
+            (Gate::Running, Action::Wait),
+            (Gate::Failed("no".into()), Action::Ask),
+            (Gate::Uncertain, Action::Ask),
+        ] {
+            let mut going = on_its_way_out();
+            going.pre_stop = gate;
+            v.going = Some(going.clone());
+            assert_eq!(next(&v), action);
+            // One that ended meanwhile needs no hook.
+            going.gone = true;
+            v.going = Some(going);
+            assert_eq!(next(&v), Action::Forget);
+        }
+    }
+
+    #[test]
     fn every_path_comes_to_rest() {
         // Each action's effect on the view; from any start the agent must not go round for ever.
         for overlap in [false, true] {
@@ -391,6 +532,7 @@ mod tests {
                     (v.overlap, v.serving, v.coming) = (overlap, serving.clone(), coming);
                     (v.trial, v.switched, v.now_ms) = (false, false, 60);
                     v.installed = Installed::No { try_at_ms: 0 };
+                    (v.pre_start, v.post_start) = (Gate::Due, Gate::Due);
                     settle(&mut v);
                     assert!(
                         v.settled && v.coming.is_none() && v.going.is_none(),
@@ -406,6 +548,13 @@ mod tests {
             match next(v) {
                 Action::Wait => return,
                 Action::Install => v.installed = Installed::Yes,
+                Action::Hook(HookName::PreStart) => v.pre_start = Gate::Failed("oops".into()),
+                Action::Hook(HookName::PostStart) => v.post_start = Gate::Uncertain,
+                Action::Hook(HookName::PreStop) => {
+                    if let Some(going) = &mut v.going {
+                        going.pre_stop = Gate::Failed("oops".into());
+                    }
+                }
                 Action::Prepare(Role::Serving) => v.serving = unborn(),
                 Action::Prepare(Role::Coming) => v.coming = unborn(),
                 Action::Start(Role::Serving) => v.serving = alive(true, true),
@@ -437,9 +586,9 @@ mod tests {
 
     fn leaving() -> Option<Leaving> {
         Some(Leaving {
-            gone: false,
-            asked: false,
             kill_at_ms: 0,
+            pre_stop: Gate::Due,
+            ..on_its_way_out()
         })
     }
 }

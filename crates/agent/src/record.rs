@@ -4,6 +4,7 @@ use model::deliver::{Desired, Priority, Proof};
 use model::{ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::hook::HookRun;
 use crate::procfs::ProcessId;
 
 /// Is everything durable about one service.
@@ -27,6 +28,9 @@ pub(crate) struct Record {
     pub(crate) failed_checks: u32,
     /// Release folders, the one used last at the end.
     pub(crate) history: Vec<String>,
+    /// What hooks were begun, and how they ended. Only what may still decide something is kept.
+    #[serde(default)]
+    pub(crate) hooks: Vec<HookRun>,
     pub(crate) proof: Proof,
     pub(crate) proof_since: Timestamp,
 }
@@ -56,6 +60,10 @@ pub(crate) struct Slot {
     pub(crate) port: Option<u16>,
     pub(crate) process: Option<ProcessId>,
     pub(crate) started_at: Option<Timestamp>,
+    /// The generation under which it was decided on, which names its `post_start` hook. A release that
+    /// is gone back to has an older one of its own.
+    #[serde(default)]
+    pub(crate) started_for: u64,
 }
 
 impl Slot {
@@ -77,6 +85,7 @@ impl Record {
             exits: 0,
             failed_checks: 0,
             history: Vec::new(),
+            hooks: Vec::new(),
             proof: Proof::Pending,
             proof_since: now,
         }
@@ -92,6 +101,9 @@ impl Record {
         self.outcome = Outcome::Trying;
         self.exits = 0;
         self.failed_checks = 0;
+        let mut hooks = std::mem::take(&mut self.hooks);
+        hooks.retain(|hook| hook.is_running() || self.slots().any(|slot| hook.is_of(slot)));
+        self.hooks = hooks;
     }
 
     /// Returns what should run: the wish, or after a failure the last good release, or nothing.
@@ -184,6 +196,7 @@ pub(crate) mod tests {
                 env: Default::default(),
                 ports: vec![1, 2],
                 stop_timeout: Duration::from_secs(1),
+                hooks: Default::default(),
             },
             health: None,
             metrics: None,

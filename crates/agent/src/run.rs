@@ -19,6 +19,10 @@ use crate::state::State;
 use crate::worker::{Mailbox, Shared, Worker};
 use crate::{Config, Identity, Stop, events, scrape, sync};
 
+/// Together a second.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Runs the agent until `stop` is thrown. Services live on, unless the configuration says otherwise.
 ///
 /// # Errors
@@ -34,6 +38,7 @@ pub fn run(mut config: Config, stop: &Stop) -> anyhow::Result<()> {
     let identity = Identity::load(&config.base)?
         .with_context(|| format!("{} has not joined a server", config.base.display()))?;
     let shared = Shared {
+        agent: identity.agent_id,
         state: Arc::new(State::open(&config.base)?),
         hub: Arc::new(Hub::default()),
         unsent: Arc::new(Unsent::default()),
@@ -53,7 +58,7 @@ pub(crate) fn lock(base: &Path) -> anyhow::Result<File> {
         .write(true)
         .open(&path)
         .with_context(|| format!("cannot open {}", path.display()))?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             bail!("another agent uses {}; give each its own", base.display())
@@ -62,6 +67,19 @@ pub(crate) fn lock(base: &Path) -> anyhow::Result<File> {
             Err(e).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+/// Tries for a while: a service that is just being started holds the lock of the agent that starts it
+/// until it has become itself, also when that agent has ended meanwhile.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let pause = Stop::default();
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => pause.wait(LOCK_PAUSE),
+            done => return done,
+        };
+    }
+    file.try_lock()
 }
 
 struct Agent {

@@ -21,6 +21,9 @@ const LOG_BYTES: u64 = 10 << 20;
 /// What of the agent's own environment a service gets; the rest, tokens among it, it does not.
 const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
+/// The word in a hook's environment that names its run; what it starts inherits it.
+pub(crate) const HOOK_KEY: &str = "SLEEPWELL_IDEMPOTENCY_KEY";
+
 /// Is everything needed to start one process.
 pub(crate) struct Launch<'a> {
     pub(crate) exec: Vec<String>,
@@ -139,7 +142,25 @@ pub(crate) fn strays(dir: &Path, folder: &str, known: &[u32]) -> Vec<u32> {
             let name = procfs::environ(*pid, "SLEEPWELL_RELEASE");
             name.is_ok_and(|name| name.as_deref() == Some(folder))
         })
+        // A hook of the release is not its service.
+        .filter(|pid| !procfs::environ(*pid, HOOK_KEY).is_ok_and(|key| key.is_some()))
         .collect()
+}
+
+/// Returns what a hook started, wherever it went: whatever carries its key, and its session. A child that
+/// left the session and threw its environment away as well is not found.
+pub(crate) fn of_hook(key: &str, leader: Option<&ProcessId>) -> Vec<u32> {
+    let mut found = leader.map(members).unwrap_or_default();
+    let carries = |pid: &u32| {
+        procfs::environ(*pid, HOOK_KEY).is_ok_and(|found| found.as_deref() == Some(key))
+            && procfs::stat(*pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+    };
+    let carriers: Vec<u32> = procfs::pids()
+        .into_iter()
+        .filter(|pid| !found.contains(pid) && carries(pid))
+        .collect();
+    found.extend(carriers);
+    found
 }
 
 fn is_in(pid: u32, dir: &Path) -> bool {

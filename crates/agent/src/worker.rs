@@ -25,12 +25,15 @@ use crate::sha::DigestCache;
 use crate::state::State;
 
 mod act;
+mod hooks;
 mod observe;
 mod report;
 
 /// Is what all workers of an agent share.
 #[derive(Clone)]
 pub(crate) struct Shared {
+    /// Who this agent is to its server.
+    pub(crate) agent: model::HostId,
     pub(crate) config: Arc<Config>,
     pub(crate) state: Arc<State>,
     pub(crate) hub: Arc<Hub>,
@@ -104,6 +107,7 @@ pub(crate) struct Worker {
     serving: Live,
     coming: Live,
     going: Live,
+    hook: hooks::LiveHook,
     job: Option<Job>,
     restarts: u32,
     cache: DigestCache,
@@ -134,6 +138,7 @@ impl Worker {
             serving: Live::default(),
             coming: Live::default(),
             going: Live::default(),
+            hook: hooks::LiveHook::default(),
             job: None,
             restarts: 0,
             cache: DigestCache::default(),
@@ -206,7 +211,8 @@ impl Worker {
     /// Tells whether a release or an undo is under way.
     fn is_busy(&self) -> bool {
         let record = &self.record;
-        let quiet = record.coming.is_none() && record.going.is_none();
+        let quiet =
+            record.coming.is_none() && record.going.is_none() && self.running_hook().is_none();
         let waiting = self.job.as_ref().is_some_and(|job| job.failed.is_some());
         !(quiet && (record.outcome != Outcome::Trying || waiting))
     }

@@ -38,6 +38,8 @@ pub const UNPACK_RATIO: u64 = 200;
 pub const UNPACK_RATIO_FLOOR_BYTES: u64 = 64 << 20;
 /// Entries of an archive.
 pub const ARCHIVE_ENTRIES: u64 = 200_000;
+/// A hook of a release; a longer one is a job, not a step of a deployment.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Disk kept free on a host beside what a release needs.
 pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
 /// One exposition read from a service; a large exporter answers with 5 MB.

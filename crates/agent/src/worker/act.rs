@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use model::api::agent::{EventKind, StepPhase};
-use model::deliver::{Desired, DesiredState, Priority};
+use model::deliver::{Desired, DesiredState};
 use rustix::process::Signal;
 
 use super::{Dead, Finding, Job, Live, Outcome, Role, Shared, Slot, Worker, millis};
 use crate::Stop;
 use crate::config::backoff;
 use crate::health::{Asking, Checker};
+use crate::hook::HookName;
 use crate::install::{self, InstallError, step_event};
 use crate::ports::{fill_in, free_ports, next_port};
 use crate::procfs::ProcessId;
@@ -21,7 +22,7 @@ use crate::reconcile::Action;
 use crate::supervise::{self, Launch};
 
 /// An undo, or a release going back, gives the old process no more than this to end.
-const HURRIED_STOP: Duration = Duration::from_secs(1);
+pub(super) const HURRIED_STOP: Duration = Duration::from_secs(1);
 /// At the agent's own end.
 const LAST_STOP: Duration = Duration::from_secs(2);
 /// Between two proofs of a healthy process that do not agree.
@@ -35,6 +36,7 @@ impl Worker {
         match action {
             Action::Wait => Ok(()),
             Action::Install => self.begin_install(),
+            Action::Hook(name) => self.begin_hook(*name),
             Action::Prepare(role) => self.prepare(*role),
             Action::Start(role) => self.start(*role),
             Action::Stop(role) => self.begin_stop(*role),
@@ -93,6 +95,7 @@ impl Worker {
             desired: goal,
             process: None,
             started_at: None,
+            started_for: self.record.wish.generation,
         };
         self.record.used(slot.folder());
         match role {
@@ -103,7 +106,7 @@ impl Worker {
         self.save(&[step_event("start", StepPhase::Intent, "")])
     }
 
-    fn ports(&mut self, goal: &Desired) -> anyhow::Result<Vec<u16>> {
+    pub(super) fn ports(&mut self, goal: &Desired) -> anyhow::Result<Vec<u16>> {
         let wanted = goal.run.ports.len();
         if !self.config().free_ports || wanted == 0 {
             return Ok(goal.run.ports.clone());
@@ -209,9 +212,16 @@ impl Worker {
         let (slot, live) = self.slot(role);
         let (slot, mut live) = (slot.take(), std::mem::take(live));
         live.checker = None;
-        self.record.going = slot;
+        self.leave(slot);
         self.going = live;
         self.save(&[step_event("stop", StepPhase::Intent, "")])
+    }
+
+    /// Sends a process on its way out; its hook is due anew.
+    fn leave(&mut self, slot: Option<Slot>) {
+        self.record.going = slot;
+        let hooks = &mut self.record.hooks;
+        hooks.retain(|run| run.hook != HookName::PreStop || run.is_running());
     }
 
     fn ask(&mut self) -> anyhow::Result<()> {
@@ -229,12 +239,11 @@ impl Worker {
             .going
             .as_ref()
             .map_or(HURRIED_STOP, |slot| slot.desired.run.stop_timeout);
-        let hurried = self.record.wish.priority == Priority::Rollback
-            || matches!(
-                self.record.outcome,
-                Outcome::Reverted { .. } | Outcome::Failed { .. }
-            );
-        if hurried { own.min(HURRIED_STOP) } else { own }
+        if self.is_hurried() {
+            own.min(HURRIED_STOP)
+        } else {
+            own
+        }
     }
 
     fn signal_going(&self, signal: Signal) {
@@ -265,7 +274,8 @@ impl Worker {
         let mut old = std::mem::take(&mut self.serving);
         old.checker = None;
         self.going = old;
-        self.record.going = self.record.serving.take();
+        let serving = self.record.serving.take();
+        self.leave(serving);
         self.serving = std::mem::take(&mut self.coming);
         self.record.serving = self.record.coming.take();
         self.save(&[])
@@ -331,6 +341,7 @@ impl Worker {
 
     /// Ends everything of the service: the agent ends and takes it along.
     pub(super) fn end_all(&mut self) {
+        self.kill_hook();
         let known = self.all_pids();
         for pid in &known {
             supervise::signal(*pid, Signal::TERM);
@@ -384,7 +395,7 @@ fn run_install(shared: &Shared, goal: &Desired, is_repeat: bool) -> Result<(), I
     done
 }
 
-fn environment(slot: &Slot) -> Vec<(String, String)> {
+pub(super) fn environment(slot: &Slot) -> Vec<(String, String)> {
     let folder = slot.folder();
     let own = slot.desired.run.env.iter();
     let own = own.map(|(name, value)| (name.clone(), fill_in(value, slot.port, &folder)));
@@ -401,7 +412,7 @@ fn environment(slot: &Slot) -> Vec<(String, String)> {
         .collect()
 }
 
-fn fill_all(words: &[String], port: Option<u16>, folder: &str) -> Vec<String> {
+pub(super) fn fill_all(words: &[String], port: Option<u16>, folder: &str) -> Vec<String> {
     words
         .iter()
         .map(|word| fill_in(word, port, folder))

@@ -24,6 +24,7 @@ impl Worker {
         for role in [Role::Serving, Role::Coming] {
             self.adopt_slot(role);
         }
+        self.adopt_hook();
         if let Err(e) = self.save(&[]) {
             tracing::warn!(service.name = %self.record.service(), "{e:#}");
         }
@@ -86,6 +87,7 @@ impl Worker {
         for role in [Role::Serving, Role::Coming] {
             self.observe_slot(role);
         }
+        self.observe_hook();
         self.observe_job();
         let steady = millis(self.config().timings.steady);
         let up = self.record.serving.is_some() && self.serving.dead.is_none();
@@ -191,6 +193,8 @@ impl Worker {
             switched: folder == install::current(self.config(), service),
             trial: self.record.is_trial(),
             settled: self.record.outcome != Outcome::Trying,
+            pre_start: self.pre_start_gate(),
+            post_start: self.post_start_gate(),
         }
     }
 
@@ -252,9 +256,10 @@ impl Worker {
     }
 
     fn leaving(&self) -> Option<Leaving> {
-        self.record.going.as_ref()?;
+        let going = self.record.going.as_ref()?;
         Some(Leaving {
             gone: self.going_pids().is_empty(),
+            pre_stop: self.pre_stop_gate(going),
             asked: self.going.asked,
             kill_at_ms: self.going.kill_at_ms,
         })
@@ -296,6 +301,7 @@ impl Worker {
         let wanted = serving.as_ref().map(Slot::folder);
         let mut known = self.all_pids();
         known.extend(self.going_pids());
+        known.extend(self.hook_pids());
         self.foreigner = prove::foreigner(&releases, wanted.as_deref(), &known);
         let log = self.config().service_dir(self.record.service()).join("log");
         if let Err(e) = supervise::rotate(&log) {

@@ -149,6 +149,9 @@ impl Worker {
                 InstallError::Retry(why) => (Proof::Pending, why.clone()),
             };
         }
+        if let Some(why) = self.uncertain_hook() {
+            return (Proof::Blocked, why);
+        }
         match &self.finding {
             Finding::CannotTell(why) => (Proof::Unknown, why.clone()),
             Finding::Agrees | Finding::Disagrees(_) => (Proof::Pending, self.doing()),
@@ -158,6 +161,9 @@ impl Worker {
     /// Says what is under way.
     fn doing(&self) -> String {
         let record = &self.record;
+        if let Some(run) = self.running_hook() {
+            return format!("running the {} hook", run.hook);
+        }
         if let Some(going) = &record.going {
             return format!("stopping {}", going.desired.release.version);
         }

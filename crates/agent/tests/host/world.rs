@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub(crate) struct Board {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
+    /// Who an agent is here; no two agents of a machine are one, also in tests that run side by side.
+    pub(crate) agent: model::HostId,
     pub(crate) board: Arc<(Mutex<Board>, Condvar)>,
 }
 
@@ -42,6 +45,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
+            agent: unique_agent(),
             board: Arc::default(),
         };
         let its = server.clone();
@@ -82,8 +86,7 @@ impl Server {
         let path = line.split(' ').nth(1).unwrap_or("");
         match path {
             "/agent/v1/enrol" => {
-                let id = model::HostId::new(Timestamp::UNIX_EPOCH, 7);
-                let json = serde_json::json!({"agent_id": id, "token": "t0k3n"});
+                let json = serde_json::json!({"agent_id": self.agent, "token": "t0k3n"});
                 ("200 OK", json.to_string().into_bytes())
             }
             "/agent/v1/sync" => self.sync(&serde_json::from_slice(body).unwrap()),
@@ -202,6 +205,13 @@ impl Server {
     }
 }
 
+fn unique_agent() -> model::HostId {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let number = u128::from(std::process::id()) << 32 | u128::from(count);
+    model::HostId::new(Timestamp::UNIX_EPOCH, number)
+}
+
 /// Reads a request: its first line, its body, and the range it asks for.
 fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>, String)> {
     let mut first = String::new();
@@ -315,6 +325,16 @@ impl World {
         desired
     }
 
+    /// Puts a release on the server that only waits: without a port and without a check.
+    pub(crate) fn idle(&self, version: &str) -> Desired {
+        let bytes = version.as_bytes();
+        self.upload(bytes);
+        let mut desired = wish(version, bytes);
+        desired.run.exec = ["sleep", "300"].map(str::to_owned).to_vec();
+        (desired.health, desired.metrics, desired.run.ports) = (None, None, vec![]);
+        desired
+    }
+
     pub(crate) fn upload(&self, bytes: &[u8]) {
         let name = Digest::of(bytes).to_string();
         self.server
@@ -360,6 +380,7 @@ pub(crate) fn wish(version: &str, bytes: &[u8]) -> Desired {
             env: [("GREETING".to_owned(), "from ${RELEASE}".to_owned())].into(),
             ports: vec![8_101, 8_102],
             stop_timeout: Duration::from_secs(1),
+            hooks: Default::default(),
         },
         health: Some(Health {
             check: Check::Http("/healthz".to_owned()),

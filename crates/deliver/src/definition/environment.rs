@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use model::deliver::{EnvironmentPlan, RingSize, RingSpec};
+use model::deliver::{AtDeadline, EnvironmentPlan, RingSize, RingSpec};
 use model::{EnvironmentName, Labels, RingName, limit};
 
 use super::at::At;
 use super::map::{Map, named};
 use super::scalar::Kind;
-use super::strategy::{watched, way};
 
+const BAKE: Duration = Duration::from_secs(5 * 60);
+const DEADLINE: Duration = Duration::from_secs(60 * 60);
 const WARMUP: Duration = Duration::from_secs(10);
 
 pub(super) fn environments(at: At) -> Option<BTreeMap<EnvironmentName, EnvironmentPlan>> {
@@ -35,15 +36,22 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
     let mut map = Map::of(&at)?;
     let hosts = map.required("hosts", "{ role: shop }", |at| labels(&at));
     let expected = map.optional("expected", |at| at.count(1));
-    let way = way(&mut map);
+    let strategy = map.required("strategy", "rings", |at| {
+        at.choice(
+            &[("rings", ())],
+            &["all", "blue_green", "canary", "rolling"],
+        )
+    });
+    let max_unavailable = map.or("max_unavailable", 1, |at| at.count(1));
     let warmup = map.or("warmup", WARMUP, At::duration);
+    let rings = map.required("rings", "[{ name: everyone, hosts: rest }]", rings);
     map.finish(&["promotes_from"]);
-    let way = way?;
+    strategy?;
     Some(EnvironmentPlan {
         hosts: hosts?,
         expected: expected?,
-        max_unavailable: way.max_unavailable,
-        rings: way.rings,
+        max_unavailable: max_unavailable?,
+        rings: rings?,
         warmup: warmup?,
     })
 }
@@ -66,7 +74,7 @@ fn label_value<'a>(at: At<'a>) -> Option<&'a str> {
     Some(value)
 }
 
-pub(super) fn rings(at: At) -> Option<Vec<RingSpec>> {
+fn rings(at: At) -> Option<Vec<RingSpec>> {
     let rings: Vec<(At, RingSpec)> = at.list(|at| Some((at.clone(), ring(at)?)))?;
     if rings.is_empty() {
         at.fault(
@@ -119,13 +127,39 @@ fn ring(at: At) -> Option<RingSpec> {
     let mut map = Map::of(&at)?;
     let name = map.required("name", "canary", At::parsed);
     let hosts = map.required("hosts", "1", size);
-    let watched = watched(&mut map);
+    let bake = map.or("bake", BAKE, At::duration);
+    let (deadline_at, deadline) = match map.get("deadline") {
+        Some(at) => (at.clone(), at.duration()),
+        None => (at, Some(DEADLINE)),
+    };
+    let at_deadline = map.or("at_deadline", AtDeadline::default(), |at| {
+        at.choice(&[("go", AtDeadline::Go), ("hold", AtDeadline::Hold)], &[])
+    });
     map.finish(&[]);
-    let (name, hosts) = (name?, hosts?);
-    Some(watched?.spec(name, hosts))
+    let (bake, deadline) = (bake?, deadline?);
+    if deadline < bake {
+        let short = model::time::short;
+        let what = format!(
+            "the deadline {} comes before the bake of {} ends",
+            short(deadline),
+            short(bake)
+        );
+        deadline_at.fault(
+            what,
+            "both count from the same start: make `deadline` the longer one",
+        );
+        return None;
+    }
+    Some(RingSpec {
+        name: name?,
+        hosts: hosts?,
+        bake,
+        deadline,
+        at_deadline: at_deadline?,
+    })
 }
 
-pub(super) fn size(at: At) -> Option<RingSize> {
+fn size(at: At) -> Option<RingSize> {
     if at.is_map() {
         let labels = labels(&at)?;
         if labels.is_empty() {

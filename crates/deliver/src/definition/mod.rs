@@ -14,7 +14,6 @@ mod selector;
 mod service;
 mod shape;
 mod signal;
-mod strategy;
 mod substitute;
 mod summary;
 mod tree;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::definition::ArtifactSpec;
-use model::deliver::{ArtifactFormat, Check, Health, Owner, Run, Scrape};
+use model::deliver::{ArtifactFormat, Check, Health, Hook, Hooks, Owner, Run, Scrape};
+use model::limit;
 
 use super::at::At;
 use super::fault::{listed, shown};
@@ -117,13 +118,71 @@ pub(super) fn run(at: At) -> Option<Run> {
     });
     let ports = map.or("ports", Vec::new(), ports);
     let stop_timeout = map.or("stop_timeout", Duration::from_secs(10), At::duration);
-    map.finish(&["cwd", "hooks", "systemd_unit", "user"]);
+    let hooks = map.or("hooks", Hooks::default(), hooks);
+    map.finish(&["cwd", "systemd_unit", "user"]);
     Some(Run {
         exec: exec?,
         env: env?,
         ports: ports?,
         stop_timeout: stop_timeout?,
+        hooks: hooks?,
     })
+}
+
+fn hooks(at: At) -> Option<Hooks> {
+    let mut map = Map::of(&at)?;
+    let pre_start = map.optional("pre_start", hook);
+    let post_start = map.optional("post_start", hook);
+    let pre_stop = map.optional("pre_stop", hook);
+    map.finish(&[]);
+    Some(Hooks {
+        pre_start: pre_start?,
+        post_start: post_start?,
+        pre_stop: pre_stop?,
+    })
+}
+
+fn hook(at: At) -> Option<Hook> {
+    let mut map = Map::of(&at)?;
+    let run = map.required("run", "./migrate", program_or_command);
+    let timeout = map.or("timeout", Duration::from_secs(60), hook_timeout);
+    let idempotent = map.or("idempotent", false, At::truth);
+    map.finish(&[]);
+    Some(Hook {
+        run: run?,
+        timeout: timeout?,
+        idempotent: idempotent?,
+    })
+}
+
+fn hook_timeout(at: At) -> Option<Duration> {
+    let timeout = at.clone().duration_of(SHORTEST)?;
+    if timeout > limit::HOOK_TIMEOUT {
+        let what = format!("`{}` is too long", at.written());
+        at.fault(
+            what,
+            "write at most 1h; what takes longer is a job of its own",
+        );
+        return None;
+    }
+    Some(timeout)
+}
+
+/// Reads a program without arguments as a word, or a command as a list. There is no shell between.
+fn program_or_command(at: At) -> Option<Vec<String>> {
+    if at.kind().is_none() {
+        return command(at);
+    }
+    let word = at.template()?;
+    if word.is_empty() || word.contains(char::is_whitespace) {
+        let what = format!("`{}` is not one program", at.written());
+        at.fault(
+            what,
+            "write program and arguments as a list: [\"./migrate\", \"--now\"]",
+        );
+        return None;
+    }
+    Some(vec![word])
 }
 
 fn command(at: At) -> Option<Vec<String>> {

@@ -3,7 +3,8 @@
 use model::EnvironmentName;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
-    AtDeadline, Check, Definition, EnvironmentPlan, Health, Owner, RingSize, RingSpec, Run,
+    AtDeadline, Check, Definition, EnvironmentPlan, Health, Hook, Hooks, Owner, RingSize, RingSpec,
+    Run,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
@@ -20,6 +21,7 @@ pub fn summary(definition: &Definition, environment: Option<&EnvironmentName>) -
         format!("runs {}", run(&definition.run)),
         health(definition.health.as_ref()),
     ];
+    lines.extend(hooks(&definition.run.hooks));
     if let Some(metrics) = &definition.metrics {
         lines.push(format!(
             "metrics are read from {} every {}",
@@ -70,6 +72,26 @@ fn run(run: &Run) -> String {
     }
 }
 
+fn hooks(hooks: &Hooks) -> Vec<String> {
+    let each = [
+        (&hooks.pre_start, "before it starts"),
+        (&hooks.post_start, "once it is healthy"),
+        (&hooks.pre_stop, "before it stops"),
+    ];
+    let line = |(hook, when): (&Option<Hook>, &str)| {
+        let hook = hook.as_ref()?;
+        let again = match hook.idempotent {
+            true => "again if its end is not known",
+            false => "never twice",
+        };
+        let (command, timeout) = (hook.run.join(" "), short(hook.timeout));
+        Some(format!(
+            "runs {command} {when}, for {timeout} at most, {again}"
+        ))
+    };
+    each.into_iter().filter_map(line).collect()
+}
+
 fn health(health: Option<&Health>) -> String {
     let Some(health) = health else {
         return "health is not checked: a process that runs counts as healthy".to_owned();
@@ -97,11 +119,10 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
         .expected
         .map(|n| format!(", at least {n} of them"))
         .unwrap_or_default();
-    let budget = match plan.max_unavailable {
-        Some(hosts) => format!("at most {hosts} updating or unknown at once"),
-        None => "all at once".to_owned(),
-    };
-    let mut lines = vec![format!("in {name}, on {hosts}{expected}, {budget}:")];
+    let mut lines = vec![format!(
+        "in {name}, on {hosts}{expected}, at most {} updating or unknown at once:",
+        plan.max_unavailable
+    )];
     lines.extend(
         plan.rings
             .iter()
@@ -114,11 +135,6 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
         .is_some_and(|ring| ring.hosts != RingSize::Rest)
     {
         lines.push("  hosts in none of these rings keep what they run".to_owned());
-    }
-    if plan.rings.len() == 1 && plan.max_unavailable.is_none() {
-        lines.push(
-            "  no host is left to compare with: it passes on proof, health and time".to_owned(),
-        );
     }
     lines
 }

@@ -104,6 +104,7 @@ fn definition(environment: EnvironmentPlan) -> Definition {
             env: BTreeMap::new(),
             ports: vec![8101],
             stop_timeout: secs(10),
+            hooks: Default::default(),
         },
         health: None,
         metrics: None,
@@ -154,7 +155,7 @@ impl Setup {
         EnvironmentPlan {
             hosts: Labels::new([("role", "web")]).unwrap(),
             expected: None,
-            max_unavailable: Some(self.max_unavailable),
+            max_unavailable: self.max_unavailable,
             rings: self.rings.clone(),
             warmup: WARMUP,
         }

@@ -63,6 +63,41 @@ pub struct Run {
     pub ports: Vec<u16>,
     #[serde(rename = "stop_timeout_ms", with = "millis")]
     pub stop_timeout: Duration,
+    /// Left out of what is stored when there are none, so that older releases keep their digest.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+}
+
+/// Is what a host runs beside the service's own process, each once per order and release.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// Before the new process is started, while the old one still runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_start: Option<Hook>,
+    /// When the new process is healthy; until it is done the release is not proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_start: Option<Hook>,
+    /// Before a running process is asked to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_stop: Option<Hook>,
+}
+
+impl Hooks {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Is one command in the release folder; status 0 is success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Program and arguments, at least one; filled in like `exec`.
+    pub run: Vec<String>,
+    /// When it is over, everything the hook started is killed.
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    /// Whether it may be run again when nobody knows how it ended.
+    pub idempotent: bool,
 }
 
 /// Is how a host finds out whether the process works.
@@ -111,9 +146,9 @@ pub struct EnvironmentPlan {
     pub hosts: Labels,
     /// Fewer enrolled hosts than this refuse the rollout.
     pub expected: Option<u32>,
-    /// Hosts that may be updating or unknown at once, at least 1; none: everybody at once.
-    pub max_unavailable: Option<u32>,
-    /// In order, at least one; the last may be `rest`. Every strategy of the file is resolved into them.
+    /// Hosts that may be updating or unknown at once, at least 1.
+    pub max_unavailable: u32,
+    /// In order, at least one; the last may be `rest`.
     pub rings: Vec<RingSpec>,
     /// After a restart of a host's process, how long its counts belong to neither arm.
     #[serde(rename = "warmup_ms", with = "millis")]

@@ -47,6 +47,7 @@ fn desired(service: &str) -> Desired {
             env: BTreeMap::new(),
             ports: vec![],
             stop_timeout: Duration::from_secs(10),
+            hooks: Default::default(),
         },
         health: None,
         metrics: None,

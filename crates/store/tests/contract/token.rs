@@ -96,6 +96,7 @@ pub(crate) async fn a_version_is_not_used_twice(store: Store) {
                 env: std::collections::BTreeMap::new(),
                 ports: vec![],
                 stop_timeout: std::time::Duration::from_secs(10),
+                hooks: Default::default(),
             },
             health: None,
             metrics: None,

@@ -75,6 +75,7 @@ pub(crate) fn desired(service: &str) -> Desired {
             env: std::collections::BTreeMap::default(),
             ports: vec![],
             stop_timeout: Duration::from_secs(10),
+            hooks: Default::default(),
         },
         health: None,
         metrics: None,
