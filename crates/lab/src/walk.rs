@@ -22,7 +22,7 @@ use runtime::Random;
 
 use crate::fleet::Behaviour;
 use crate::run::timeline;
-use crate::world::{OpenStore, RingWish, ServiceSpec, World};
+use crate::world::{OpenStore, RingWish, ServiceSpec, StrategyWish, World};
 
 const HOSTS: usize = 6;
 /// Long enough for every deadline of a ring, of an undo, and of the silence of metrics.
@@ -427,11 +427,11 @@ fn service(hosts: Labels) -> Result<ServiceSpec> {
     };
     Ok(ServiceSpec {
         hosts,
-        rings: vec![
+        strategy: StrategyWish::Rings(vec![
             ring("staff", "1")?,
             ring("canary", "2")?,
             ring("everyone", "rest")?,
-        ],
+        ]),
         max_unavailable: 2,
         bake: Duration::from_secs(3),
         deadline: Duration::from_secs(30),

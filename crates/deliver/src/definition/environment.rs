@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use model::deliver::{AtDeadline, EnvironmentPlan, RingSize, RingSpec};
+use model::deliver::{EnvironmentPlan, RingSize, RingSpec};
 use model::{EnvironmentName, Labels, RingName, limit};
 
 use super::at::At;
 use super::map::{Map, named};
 use super::scalar::Kind;
+use super::strategy::{watched, way};
 
-const BAKE: Duration = Duration::from_secs(5 * 60);
-const DEADLINE: Duration = Duration::from_secs(60 * 60);
 const WARMUP: Duration = Duration::from_secs(10);
 
 pub(super) fn environments(at: At) -> Option<BTreeMap<EnvironmentName, EnvironmentPlan>> {
@@ -36,22 +35,15 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
     let mut map = Map::of(&at)?;
     let hosts = map.required("hosts", "{ role: shop }", |at| labels(&at));
     let expected = map.optional("expected", |at| at.count(1));
-    let strategy = map.required("strategy", "rings", |at| {
-        at.choice(
-            &[("rings", ())],
-            &["all", "blue_green", "canary", "rolling"],
-        )
-    });
-    let max_unavailable = map.or("max_unavailable", 1, |at| at.count(1));
+    let way = way(&mut map);
     let warmup = map.or("warmup", WARMUP, At::duration);
-    let rings = map.required("rings", "[{ name: everyone, hosts: rest }]", rings);
     map.finish(&["promotes_from"]);
-    strategy?;
+    let way = way?;
     Some(EnvironmentPlan {
         hosts: hosts?,
         expected: expected?,
-        max_unavailable: max_unavailable?,
-        rings: rings?,
+        max_unavailable: way.max_unavailable,
+        rings: way.rings,
         warmup: warmup?,
     })
 }
@@ -74,7 +66,7 @@ fn label_value<'a>(at: At<'a>) -> Option<&'a str> {
     Some(value)
 }
 
-fn rings(at: At) -> Option<Vec<RingSpec>> {
+pub(super) fn rings(at: At) -> Option<Vec<RingSpec>> {
     let rings: Vec<(At, RingSpec)> = at.list(|at| Some((at.clone(), ring(at)?)))?;
     if rings.is_empty() {
         at.fault(
@@ -127,39 +119,13 @@ fn ring(at: At) -> Option<RingSpec> {
     let mut map = Map::of(&at)?;
     let name = map.required("name", "canary", At::parsed);
     let hosts = map.required("hosts", "1", size);
-    let bake = map.or("bake", BAKE, At::duration);
-    let (deadline_at, deadline) = match map.get("deadline") {
-        Some(at) => (at.clone(), at.duration()),
-        None => (at, Some(DEADLINE)),
-    };
-    let at_deadline = map.or("at_deadline", AtDeadline::default(), |at| {
-        at.choice(&[("go", AtDeadline::Go), ("hold", AtDeadline::Hold)], &[])
-    });
+    let watched = watched(&mut map);
     map.finish(&[]);
-    let (bake, deadline) = (bake?, deadline?);
-    if deadline < bake {
-        let short = model::time::short;
-        let what = format!(
-            "the deadline {} comes before the bake of {} ends",
-            short(deadline),
-            short(bake)
-        );
-        deadline_at.fault(
-            what,
-            "both count from the same start: make `deadline` the longer one",
-        );
-        return None;
-    }
-    Some(RingSpec {
-        name: name?,
-        hosts: hosts?,
-        bake,
-        deadline,
-        at_deadline: at_deadline?,
-    })
+    let (name, hosts) = (name?, hosts?);
+    Some(watched?.spec(name, hosts))
 }
 
-fn size(at: At) -> Option<RingSize> {
+pub(super) fn size(at: At) -> Option<RingSize> {
     if at.is_map() {
         let labels = labels(&at)?;
         if labels.is_empty() {

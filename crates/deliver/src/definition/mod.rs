@@ -14,6 +14,7 @@ mod selector;
 mod service;
 mod shape;
 mod signal;
+mod strategy;
 mod substitute;
 mod summary;
 mod tree;

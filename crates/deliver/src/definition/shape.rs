@@ -186,16 +186,28 @@ struct Metrics {
     interval: Option<Duration>,
 }
 
+/// How a release gets to one place: one of four strategies.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Environment {
+    Rings(InRings),
+    Canary(WithCanary),
+    Rolling(Rolling),
+    All(AllAtOnce),
+}
+
+/// Ring by ring, in the order of `rings`.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Environment {
+struct InRings {
+    /// Ring by ring, in the order of `rings`.
+    #[schemars(extend("const" = "rings"))]
+    strategy: String,
     /// Labels; a host takes part when it carries all of them.
     hosts: Labels,
     /// Fewer enrolled hosts than this refuse the rollout.
     #[schemars(range(min = 1))]
     expected: Option<u32>,
-    /// How a release gets there.
-    strategy: Strategy,
     /// Hosts that may be updating or unknown at once. Default: 1.
     #[schemars(range(min = 1))]
     max_unavailable: Option<u32>,
@@ -206,10 +218,81 @@ struct Environment {
     rings: Vec<Ring>,
 }
 
+/// A few hosts first, then the rest.
 #[derive(JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-enum Strategy {
-    Rings,
+#[schemars(deny_unknown_fields)]
+struct WithCanary {
+    /// A few hosts first, then the rest.
+    #[schemars(extend("const" = "canary"))]
+    strategy: String,
+    /// Labels; a host takes part when it carries all of them.
+    hosts: Labels,
+    /// Fewer enrolled hosts than this refuse the rollout.
+    #[schemars(range(min = 1))]
+    expected: Option<u32>,
+    /// Hosts that may be updating or unknown at once. Default: 1.
+    #[schemars(range(min = 1))]
+    max_unavailable: Option<u32>,
+    /// After a host's process was started, how long its counts are left out. Default: 10s.
+    warmup: Option<Duration>,
+    /// The hosts that get it first: a number, a share such as `10%`, or labels.
+    canary: CanaryHosts,
+    /// The least time the canary, and then the rest, are watched. Default: 5m.
+    bake: Option<Duration>,
+    /// The most time the canary, and then the rest, are watched, counted from the same start. Default: 60m.
+    deadline: Option<Duration>,
+    /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
+    at_deadline: Option<AtDeadline>,
+}
+
+/// Everybody, a few at a time.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Rolling {
+    /// Everybody, a few at a time.
+    #[schemars(extend("const" = "rolling"))]
+    strategy: String,
+    /// Labels; a host takes part when it carries all of them.
+    hosts: Labels,
+    /// Fewer enrolled hosts than this refuse the rollout.
+    #[schemars(range(min = 1))]
+    expected: Option<u32>,
+    /// Hosts that may be updating or unknown at once. Default: 1.
+    #[schemars(range(min = 1))]
+    max_unavailable: Option<u32>,
+    /// After a host's process was started, how long its counts are left out. Default: 10s.
+    warmup: Option<Duration>,
+    /// The least time the hosts are watched. Default: 5m.
+    bake: Option<Duration>,
+    /// The most time the hosts are watched, counted from the same start. Default: 60m.
+    deadline: Option<Duration>,
+    /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
+    at_deadline: Option<AtDeadline>,
+}
+
+/// Everybody at once. Nothing is left to compare with, so only proof, health and time are judged.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct AllAtOnce {
+    /// Everybody at once. Nothing is left to compare with, so only proof, health and time are judged.
+    #[schemars(extend("const" = "all"))]
+    strategy: String,
+    /// Labels; a host takes part when it carries all of them.
+    hosts: Labels,
+    /// Fewer enrolled hosts than this refuse the rollout.
+    #[schemars(range(min = 1))]
+    expected: Option<u32>,
+    /// Hosts that may be updating or unknown at once. Default: all of them.
+    #[schemars(range(min = 1))]
+    max_unavailable: Option<u32>,
+    /// After a host's process was started, how long its counts are left out. Default: 10s.
+    warmup: Option<Duration>,
+    /// The least time the hosts are watched. Default: 5m.
+    bake: Option<Duration>,
+    /// The most time the hosts are watched, counted from the same start. Default: 60m.
+    deadline: Option<Duration>,
+    /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
+    at_deadline: Option<AtDeadline>,
 }
 
 #[derive(JsonSchema)]
@@ -231,6 +314,14 @@ struct Ring {
 enum RingHosts {
     Count(#[schemars(range(min = 1))] u32),
     ShareOrRest(#[schemars(regex(pattern = r"^(rest|[1-9][0-9]?%|100%)$"))] String),
+    Labels(Labels),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CanaryHosts {
+    Count(#[schemars(range(min = 1))] u32),
+    Share(#[schemars(regex(pattern = r"^[1-9][0-9]?%$"))] String),
     Labels(Labels),
 }
 

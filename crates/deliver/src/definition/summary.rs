@@ -119,10 +119,11 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
         .expected
         .map(|n| format!(", at least {n} of them"))
         .unwrap_or_default();
-    let mut lines = vec![format!(
-        "in {name}, on {hosts}{expected}, at most {} updating or unknown at once:",
-        plan.max_unavailable
-    )];
+    let budget = match plan.max_unavailable {
+        Some(hosts) => format!("at most {hosts} updating or unknown at once"),
+        None => "all at once".to_owned(),
+    };
+    let mut lines = vec![format!("in {name}, on {hosts}{expected}, {budget}:")];
     lines.extend(
         plan.rings
             .iter()
@@ -135,6 +136,11 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
         .is_some_and(|ring| ring.hosts != RingSize::Rest)
     {
         lines.push("  hosts in none of these rings keep what they run".to_owned());
+    }
+    if plan.rings.len() == 1 && plan.max_unavailable.is_none() {
+        lines.push(
+            "  no host is left to compare with: it passes on proof, health and time".to_owned(),
+        );
     }
     lines
 }

@@ -75,7 +75,9 @@ impl Planner<'_> {
             return;
         }
         let unavailable = self.next.hosts().filter(|h| self.is_unavailable(h)).count();
-        let mut left = (self.next.plan.max_unavailable as usize).saturating_sub(unavailable);
+        let budget = self.next.plan.max_unavailable;
+        let budget = budget.map_or(usize::MAX, |hosts| hosts as usize);
+        let mut left = budget.saturating_sub(unavailable);
         for ring in 0..=ring {
             for position in 0..self.next.rings[ring].hosts.len() {
                 let host = &self.next.rings[ring].hosts[position];
@@ -283,11 +285,19 @@ impl Planner<'_> {
             Some(v) if v.state == VerdictState::Pass && v.at >= proved_at => {
                 Step::Pass(how(&v.reason))
             }
+            _ if self.is_all_at_once() => Step::Pass("unjudged, no control".into()),
             // Every host runs the release: there is nothing left to compare it with.
             _ if self.is_last(ring) => Step::Pass("no control left".into()),
             _ if self.now < deadline => Step::Stay(Phase::Judging),
             _ => at_deadline(verdict, self.now < deadline + JUDGE_GRACE),
         }
+    }
+
+    /// Tells whether every host was asked in the same moment, so that none was ever left to compare with.
+    fn is_all_at_once(&self) -> bool {
+        let hosts = self.next.hosts().count();
+        let budget = self.next.plan.max_unavailable;
+        self.next.rings.len() == 1 && budget.is_none_or(|budget| budget as usize >= hosts)
     }
 
     fn pass(&mut self, ring: usize, how: String) {

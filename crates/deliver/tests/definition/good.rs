@@ -56,7 +56,7 @@ fn the_full_file_is_read_as_it_is_written() {
     );
     assert_eq!(
         (production.expected, production.max_unavailable),
-        (Some(8), 2)
+        (Some(8), Some(2))
     );
     assert_eq!(production.warmup, secs(20));
     let hooks = &read.run.hooks;
@@ -119,6 +119,59 @@ fn the_full_file_is_read_as_it_is_written() {
 }
 
 #[test]
+fn a_canary_is_a_ring_in_front_of_the_rest() {
+    let read = good(FULL);
+    let plan = &read.environments[&"first".parse().unwrap()];
+    let rings: Vec<(&str, &RingSize)> = plan
+        .rings
+        .iter()
+        .map(|ring| (ring.name.as_str(), &ring.hosts))
+        .collect();
+    let share = RingSize::Percent(10);
+    assert_eq!(rings, [("canary", &share), ("everyone", &RingSize::Rest)]);
+    assert_eq!(plan.max_unavailable, Some(3));
+    for ring in &plan.rings {
+        assert_eq!((ring.bake, ring.deadline), (secs(120), secs(1_200)));
+        assert_eq!(ring.at_deadline, AtDeadline::Hold);
+    }
+    let labelled = good(&changed(FULL, &[("canary: 10%", "canary: { zone: a }")]));
+    let zone_a = RingSize::Match(Labels::new([("zone", "a")]).unwrap());
+    assert_eq!(
+        labelled.environments[&"first".parse().unwrap()].rings[0].hosts,
+        zone_a
+    );
+}
+
+#[test]
+fn all_and_rolling_are_one_ring_with_everybody_and_differ_in_how_many_at_once() {
+    let read = good(&changed(
+        FULL,
+        &[
+            (", max_unavailable: 9", ""),
+            (", max_unavailable: 2, warmup: 5s", ""),
+        ],
+    ));
+    let plan = |name: &str| &read.environments[&name.parse().unwrap()];
+    for name in ["turns", "once"] {
+        let [ring] = plan(name).rings.as_slice() else {
+            panic!("{name} is one ring")
+        };
+        assert_eq!(
+            (ring.name.as_str(), &ring.hosts),
+            ("everyone", &RingSize::Rest)
+        );
+        assert_eq!((ring.bake, ring.deadline), (secs(120), secs(1_200)));
+    }
+    assert_eq!(plan("once").max_unavailable, None);
+    assert_eq!(plan("turns").max_unavailable, Some(1));
+    let few = good(FULL);
+    assert_eq!(
+        few.environments[&"once".parse().unwrap()].max_unavailable,
+        Some(9)
+    );
+}
+
+#[test]
 fn a_latency_and_a_mean_have_a_tight_margin_unless_told_otherwise() {
     let left_out = [
         ("    margin: 0.3\n    tolerated: 0.01\n", ""),
@@ -139,7 +192,7 @@ fn what_is_left_out_has_the_defaults_of_the_specification() {
     let plan = read.environments.values().next().unwrap();
     assert_eq!(
         (plan.expected, plan.max_unavailable, plan.warmup),
-        (None, 1, secs(10))
+        (None, Some(1), secs(10))
     );
     let ring = &plan.rings[0];
     assert_eq!(
@@ -215,8 +268,8 @@ fn anchors_aliases_and_json_are_yaml() {
         ],
     );
     let read = good(&aliased);
-    let hosts: Vec<&Labels> = read.environments.values().map(|plan| &plan.hosts).collect();
-    assert_eq!(hosts[0], hosts[1]);
+    let hosts = |name: &str| &read.environments[&name.parse().unwrap()].hosts;
+    assert_eq!(hosts("staging"), hosts("production"));
     let json: serde_json::Value = serde_saphyr::from_str(FULL).unwrap();
     let read = good(&serde_json::to_string_pretty(&json).unwrap());
     assert_eq!(read.environments, good(FULL).environments);
@@ -286,4 +339,17 @@ fn the_summary_says_what_will_happen() {
         include_str!("full.summary.txt")
     );
     assert_eq!(shown(MINIMAL, None), include_str!("minimal.summary.txt"));
+    let once = "once".parse().unwrap();
+    let at_once = changed(FULL, &[(", max_unavailable: 9", "")]);
+    let shown = shown(&at_once, Some(&once));
+    let place = shown.lines().skip_while(|line| !line.starts_with("in "));
+    let lines: Vec<&str> = place.take(3).collect();
+    assert_eq!(
+        lines,
+        [
+            "in once, on hosts with {role=\"shop\", stage=\"once\"}, at least 1 of them, all at once:",
+            "  1. everyone: every host that is left, watched for 2m to 20m; asks a person then",
+            "  no host is left to compare with: it passes on proof, health and time",
+        ]
+    );
 }

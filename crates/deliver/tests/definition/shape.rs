@@ -41,10 +41,13 @@ fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     found
 }
 
-/// Tells whether a schema may describe a value: what says of `kind` that it is another word does not.
+/// Tells whether a schema may describe a value: what says of `kind` or `strategy` that it is another word
+/// does not.
 fn may_be(schema: &Value, value: &Value) -> bool {
-    let kind = &schema["properties"]["kind"]["const"];
-    kind.is_null() || *kind == value["kind"]
+    ["kind", "strategy"].iter().all(|key| {
+        let word = &schema["properties"][key]["const"];
+        word.is_null() || *word == value[key]
+    })
 }
 
 fn names(schemas: &[&Value], of: impl Fn(&Value) -> Vec<String>) -> BTreeSet<String> {

@@ -155,7 +155,7 @@ impl Setup {
         EnvironmentPlan {
             hosts: Labels::new([("role", "web")]).unwrap(),
             expected: None,
-            max_unavailable: self.max_unavailable,
+            max_unavailable: Some(self.max_unavailable),
             rings: self.rings.clone(),
             warmup: WARMUP,
         }

@@ -276,6 +276,49 @@ fn release_without_signals_needs_no_verdict_and_says_so() {
     );
 }
 
+fn all_at_once() -> World {
+    let mut world = one_ring(6, 1);
+    world.rollout.plan.max_unavailable = None;
+    world
+}
+
+#[test]
+fn without_a_budget_everybody_is_asked_at_once_and_nobody_is_left_to_judge_by() {
+    let mut world = all_at_once();
+    assert_eq!(asked(&world.turn()), [1, 2, 3, 4, 5, 6]);
+    world.settle();
+    assert_eq!(world.phase(), Some(Phase::Baking));
+    assert_eq!(told(&world.after(BAKE)), ["ring_passed", "rollout_done"]);
+    assert_eq!(
+        world.rollout.rings[0].passed_how.as_deref(),
+        Some("unjudged, no control")
+    );
+}
+
+#[test]
+fn a_host_that_crashes_fails_a_rollout_to_all_at_once() {
+    let mut world = all_at_once();
+    world.turn();
+    world.settle();
+    let host = "web-3".parse().unwrap();
+    world.judge(VerdictState::Fail, Reason::Crashing { host, exits: 2 });
+    assert_eq!(world.after(BAKE).facts, []);
+    assert_eq!(told(&world.order(Command::Undo)), ["undo_started"]);
+    assert_eq!(asked(world.last.as_ref().unwrap()), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_budget_as_large_as_the_only_ring_leaves_no_control_either() {
+    for (budget, how) in [(6, "unjudged, no control"), (5, "no control left")] {
+        let mut world = one_ring(6, budget);
+        world.turn();
+        world.settle();
+        world.after(BAKE);
+        let passed = world.rollout.rings[0].passed_how.as_deref();
+        assert_eq!(passed, Some(how), "{budget}");
+    }
+}
+
 #[test]
 fn arms_follow_the_proof_and_the_warm_up() {
     let mut world = World::new(&Setup::default());

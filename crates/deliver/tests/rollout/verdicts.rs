@@ -2,7 +2,7 @@
 
 use deliver::rollout::JUDGE_GRACE;
 use model::ChangeId;
-use model::deliver::{Command, HeldReason, Phase, Proof};
+use model::deliver::{Command, HeldReason, Phase, Proof, RingSize};
 use model::judge::verdict::f64Eq;
 use model::judge::{Reason, VerdictState};
 
@@ -145,11 +145,12 @@ fn hold_that_changes_its_reason_is_told_again() {
 fn last_ring_is_done_without_a_pass_when_nothing_is_left_to_compare_with() {
     for verdict in [None, Some((VerdictState::Undecided, Reason::NoControl))] {
         let mut world = World::new(&Setup {
-            hosts: 1,
+            hosts: 2,
+            rings: vec![ring("everyone", RingSize::Rest)],
             ..Setup::default()
         });
         world.turn();
-        world.proves(1);
+        world.settle();
         if let Some((state, reason)) = verdict {
             world.judge(state, reason);
         }

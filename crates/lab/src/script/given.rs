@@ -7,7 +7,7 @@ use model::{HostName, Labels, Version};
 use super::sentence::{Filled, Sentence};
 use super::words::{duration, number, percent};
 use crate::fleet::Traffic;
-use crate::world::{RingWish, ServiceSpec};
+use crate::world::{RingWish, ServiceSpec, StrategyWish};
 
 #[derive(Debug)]
 pub enum Given {
@@ -117,9 +117,9 @@ fn labels(word: &str) -> Result<Labels, String> {
 fn service(f: &Filled) -> Result<ServiceSpec, String> {
     let mut spec = ServiceSpec {
         name: f.read(0)?,
-        rings: vec![],
         ..ServiceSpec::default()
     };
+    let mut rings = vec![];
     for clause in f.get(1).split(',') {
         let words: Vec<&str> = clause.split_whitespace().collect();
         match *words.as_slice() {
@@ -134,18 +134,21 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             ["without", "signals"] => spec.is_judged = false,
             ["judged", "by", "latency"] => spec.has_latency = true,
             ["judged", "by", "earnings"] => spec.has_earnings = true,
-            ["rings", name, size] => spec.rings.push(ring(name, size)?),
-            [name, size] if !spec.rings.is_empty() => spec.rings.push(ring(name, size)?),
+            ["all", "at", "once"] => spec.strategy = StrategyWish::All,
+            ["one", "after", "another"] => spec.strategy = StrategyWish::Rolling,
+            ["canary", "first", size] => spec.strategy = StrategyWish::Canary(size.to_owned()),
+            ["rings", name, size] => rings.push(ring(name, size)?),
+            [name, size] if !rings.is_empty() => rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency, judged by earnings",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency, judged by earnings",
                     clause.trim()
                 ));
             }
         }
     }
-    if spec.rings.is_empty() {
-        spec.rings = ServiceSpec::default().rings;
+    if !rings.is_empty() {
+        spec.strategy = StrategyWish::Rings(rings);
     }
     Ok(spec)
 }

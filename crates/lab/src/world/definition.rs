@@ -11,7 +11,7 @@ pub struct ServiceSpec {
     pub name: ServiceName,
     /// The hosts that take part.
     pub hosts: Labels,
-    pub rings: Vec<RingWish>,
+    pub strategy: StrategyWish,
     pub max_unavailable: u32,
     pub bake: Duration,
     pub deadline: Duration,
@@ -24,6 +24,17 @@ pub struct ServiceSpec {
     pub has_latency: bool,
     /// And by what they are worth.
     pub has_earnings: bool,
+}
+
+/// Is how its releases go through the environment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StrategyWish {
+    Rings(Vec<RingWish>),
+    /// Of this size, as it stands in the file.
+    Canary(String),
+    Rolling,
+    /// Everybody at once, whatever may be unavailable.
+    All,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +53,7 @@ impl Default for ServiceSpec {
         Self {
             name: "shop".parse().expect("a service's name"),
             hosts: Labels::default(),
-            rings: vec![everyone],
+            strategy: StrategyWish::Rings(vec![everyone]),
             max_unavailable: 1,
             bake: Duration::from_secs(5),
             deadline: Duration::from_secs(600),
@@ -107,22 +118,38 @@ impl ServiceSpec {
             .collect();
         writeln!(text, "environments:\n  production:")?;
         writeln!(text, "    hosts: {{ {} }}", hosts.join(", "))?;
-        writeln!(text, "    strategy: rings")?;
-        writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
         writeln!(text, "    warmup: {}ms", self.warmup.as_millis())?;
-        writeln!(text, "    rings:")?;
-        let at_deadline = if self.holds_at_deadline { "hold" } else { "go" };
-        for ring in &self.rings {
-            writeln!(
-                text,
-                "      - {{ name: {}, hosts: {}, bake: {}ms, deadline: {}ms, at_deadline: {at_deadline} }}",
-                ring.name,
-                ring.size,
-                self.bake.as_millis(),
-                self.deadline.as_millis()
-            )?;
+        if self.strategy != StrategyWish::All {
+            writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
         }
-        Ok(())
+        self.write_strategy(text)
+    }
+
+    fn write_strategy(&self, text: &mut String) -> std::fmt::Result {
+        let at_deadline = if self.holds_at_deadline { "hold" } else { "go" };
+        let (bake, deadline) = (self.bake.as_millis(), self.deadline.as_millis());
+        let (word, canary) = match &self.strategy {
+            StrategyWish::Rings(rings) => {
+                writeln!(text, "    strategy: rings\n    rings:")?;
+                for RingWish { name, size } in rings {
+                    writeln!(
+                        text,
+                        "      - {{ name: {name}, hosts: {size}, bake: {bake}ms, deadline: {deadline}ms, at_deadline: {at_deadline} }}",
+                    )?;
+                }
+                return Ok(());
+            }
+            StrategyWish::Canary(size) => ("canary", Some(size)),
+            StrategyWish::Rolling => ("rolling", None),
+            StrategyWish::All => ("all", None),
+        };
+        writeln!(text, "    strategy: {word}")?;
+        if let Some(size) = canary {
+            writeln!(text, "    canary: {size}")?;
+        }
+        writeln!(text, "    bake: {bake}ms")?;
+        writeln!(text, "    deadline: {deadline}ms")?;
+        writeln!(text, "    at_deadline: {at_deadline}")
     }
 }
 

@@ -25,7 +25,7 @@ use store::journal::Check;
 use store::{Durability, Store};
 use tempfile::TempDir;
 
-pub use definition::{RingWish, ServiceSpec};
+pub use definition::{RingWish, ServiceSpec, StrategyWish};
 use server::{Answer, Request, Server};
 
 use crate::fleet::{Behaviour, Fleet, Host};

@@ -315,6 +315,7 @@ pub(crate) fn passed(how: &str) -> String {
     match how.as_str() {
         "pass" => "harm beyond the margin is excluded".to_owned(),
         "unjudged" => "unjudged, nothing to compare it with".to_owned(),
+        "unjudged, no control" => "unjudged, no host was left to compare with".to_owned(),
         "unjudged, no signals" => "unjudged, no signals to judge it by".to_owned(),
         _ => how,
     }

@@ -232,6 +232,10 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Ring canary passed: unjudged, nothing to compare it with.",
         ),
         (
+            passed("unjudged, no control"),
+            "Ring canary passed: unjudged, no host was left to compare with.",
+        ),
+        (
             passed("not excluded: 2"),
             "Ring canary passed: no sign of harm by its deadline, but 2 times as likely is not excluded.",
         ),

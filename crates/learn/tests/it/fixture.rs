@@ -263,7 +263,7 @@ fn rollout(state: RolloutState) -> Rollout {
         plan: EnvironmentPlan {
             hosts: Labels::default(),
             expected: Some(8),
-            max_unavailable: 1,
+            max_unavailable: Some(1),
             rings: vec![
                 spec("canary", RingSize::Count(1)),
                 spec("rest", RingSize::Rest),

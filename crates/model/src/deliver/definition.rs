@@ -146,9 +146,9 @@ pub struct EnvironmentPlan {
     pub hosts: Labels,
     /// Fewer enrolled hosts than this refuse the rollout.
     pub expected: Option<u32>,
-    /// Hosts that may be updating or unknown at once, at least 1.
-    pub max_unavailable: u32,
-    /// In order, at least one; the last may be `rest`.
+    /// Hosts that may be updating or unknown at once, at least 1; none: everybody at once.
+    pub max_unavailable: Option<u32>,
+    /// In order, at least one; the last may be `rest`. Every strategy of the file is resolved into them.
     pub rings: Vec<RingSpec>,
     /// After a restart of a host's process, how long its counts belong to neither arm.
     #[serde(rename = "warmup_ms", with = "millis")]

@@ -58,7 +58,7 @@ pub struct Ring {
     /// When every host of it was proved for the first time; the bake counts from here.
     pub proved_at: Option<Timestamp>,
     pub passed_at: Option<Timestamp>,
-    /// How it passed: `pass`, `unjudged`, `not excluded: odds up to 2`, `no control left`,
+    /// How it passed: `pass`, `unjudged`, `unjudged, no control`, `not excluded: odds up to 2`, `no control left`,
     /// `by jonas`, `no hosts left` (all were retired).
     pub passed_how: Option<String>,
 }

@@ -21,7 +21,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         plan: EnvironmentPlan {
             hosts: Labels::default(),
             expected: None,
-            max_unavailable: 1,
+            max_unavailable: Some(1),
             rings: vec![],
             warmup: Duration::from_secs(10),
         },

@@ -34,7 +34,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         plan: EnvironmentPlan {
             hosts: Labels::default(),
             expected: None,
-            max_unavailable: 1,
+            max_unavailable: Some(1),
             rings: vec![],
             warmup: Duration::ZERO,
         },
