@@ -14,6 +14,7 @@
 //! **Must not know**: rings, verdicts, rollouts. It knows one wish per service and needs no server to
 //! keep it, nor to go back to the last release that worked.
 
+pub mod adapter;
 pub mod clock;
 mod config;
 mod download;

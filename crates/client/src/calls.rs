@@ -149,8 +149,8 @@ fn stored(digest: Digest) -> String {
     format!("/api/v1/deliver/artifacts/{digest}")
 }
 
-/// Escapes one segment of a path: everything but letters, digits and `-._~`.
-fn escaped(segment: &str) -> String {
+/// Escapes one segment of a path or one value of a query: everything but letters, digits and `-._~`.
+pub fn escaped(segment: &str) -> String {
     segment
         .bytes()
         .map(|byte| match byte {

@@ -131,12 +131,16 @@ impl Client {
         &self,
         method: &str,
         path: &str,
+        headers: &[(&str, &str)],
         body: Option<&[u8]>,
         limit_bytes: usize,
     ) -> Result<Vec<u8>, Error> {
-        let builder = ureq::http::Request::builder()
+        let mut builder = ureq::http::Request::builder()
             .method(method)
             .uri(self.url(path));
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
         let builder = match &self.token {
             Some(token) => builder.header("authorization", format!("Bearer {}", token.reveal())),
             None => builder,

@@ -10,5 +10,6 @@ mod calls;
 mod error;
 mod http;
 
+pub use calls::escaped;
 pub use error::Error;
 pub use http::{Client, Download};

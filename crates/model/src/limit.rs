@@ -103,3 +103,7 @@ pub const FORGOTTEN_AT_ONCE: usize = 100;
 pub const FOREIGN_NAME_BYTES: usize = 1_000;
 /// Bounds of a histogram that are judged and drawn; clients show 11 to 30, native histograms hundreds.
 pub const BAND_POINTS: usize = 40;
+/// Targets of one adapter: it speaks with the server for one after the other, twice a second.
+pub const ADAPTER_TARGETS: usize = 200;
+/// One answer of an adapter's tool; what is seen of a target takes a few hundred bytes.
+pub const ADAPTER_ANSWER_BYTES: usize = 1 << 20;

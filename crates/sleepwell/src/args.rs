@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// This host's agent: join a server, run, make a join token
     Agent(Agent),
+    /// Hosts that run no agent: a tool of yours changes and observes them
+    Adapter(Adapter),
     /// Start a rollout and watch it
     Ship(Ship),
     /// Follow a change live; without argument the newest one
@@ -185,6 +187,41 @@ pub(crate) struct AgentOptions {
     /// Name of the machine, where several agents share one (default: /etc/machine-id)
     #[arg(long, value_name = "ID")]
     pub(crate) machine_id: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Adapter {
+    #[command(subcommand)]
+    pub(crate) command: AdapterCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdapterCommand {
+    /// Enrol every target of the file that has not joined yet
+    Join(AdapterOptions),
+    /// Take what the server wants of the targets and have the tool carry it out
+    Run(AdapterOptions),
+    /// Have the tool observe every target once and show what it says; needs no server
+    Check(AdapterCheck),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct AdapterOptions {
+    /// The adapter's file
+    #[arg(long, value_name = "FILE", default_value = "adapter.yaml")]
+    pub(crate) file: PathBuf,
+    /// Folder of what is kept: identities, wishes, artifacts (default: .sleepwell beside the file)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct AdapterCheck {
+    /// The service to look for
+    pub(crate) service: ServiceName,
+    /// The adapter's file
+    #[arg(long, value_name = "FILE", default_value = "adapter.yaml")]
+    pub(crate) file: PathBuf,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

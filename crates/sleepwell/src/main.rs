@@ -31,6 +31,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Command::Up(up) => up::run(global, up),
         Command::Serve(serve) => serve::run(global, serve),
         Command::Agent(agent) => commands::agent::run(global, agent),
+        Command::Adapter(adapter) => commands::adapter::run(global, adapter),
         Command::Ship(ship) => commands::ship::run(global, ship),
         Command::Watch(watch) => commands::watch::run(global, watch.change),
         Command::Undo(order) => commands::order::run(global, order, model::deliver::Command::Undo),

@@ -6,7 +6,7 @@ use learn::change::{HostNow, ViewInput};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{HostService, HostView};
 use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout};
-use model::{ChangeId, Entry, EntryId, HostId, ServiceName, Subject, Timestamp, limit};
+use model::{ChangeId, Digest, Entry, EntryId, HostId, ServiceName, Subject, Timestamp, limit};
 use store::{Error, Tx};
 
 /// Entries of one change that are read; a rollout has a few dozen.
@@ -122,6 +122,9 @@ fn releases(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeMap<u64, Rele
 /// Returns which release the host's running processes are, by the digest of what they execute; nothing
 /// when nothing runs, when they differ, or when it is none of ours.
 fn running(reported: &Reported, releases: &BTreeMap<u64, ReleaseRef>) -> Option<ReleaseRef> {
+    if let Some(observed) = reported.observed {
+        return newest_where(releases, |digest| digest == observed);
+    }
     let first = reported.processes.first()?;
     let folder = first
         .release_from_exe
@@ -135,12 +138,20 @@ fn running(reported: &Reported, releases: &BTreeMap<u64, ReleaseRef>) -> Option<
             == Some(folder)
     });
     let short = folder.split('-').next()?;
-    // Two releases may share their bytes; then the one the host was asked for last is meant.
-    let newest = releases
-        .values()
-        .rev()
-        .find(|release| release.digest.short() == short)?;
-    same.then(|| newest.clone())
+    let newest = newest_where(releases, |digest| digest.short() == short)?;
+    same.then_some(newest)
+}
+
+/// Returns the newest release whose digest is meant. Two releases may share their bytes; then the one the
+/// host was asked for last is meant.
+fn newest_where(
+    releases: &BTreeMap<u64, ReleaseRef>,
+    is_meant: impl Fn(Digest) -> bool,
+) -> Option<ReleaseRef> {
+    let mut newest_first = releases.values().rev();
+    newest_first
+        .find(|release| is_meant(release.digest))
+        .cloned()
 }
 
 /// Reads all expected hosts with everything they run.

@@ -107,6 +107,12 @@ pub fn all() -> Vec<Route> {
             post(api::hosts::retire),
         ),
         route(
+            get_.clone(),
+            "/api/v1/deliver/inventory",
+            viewer,
+            get(api::inventory::show),
+        ),
+        route(
             post_.clone(),
             "/api/v1/deliver/join-tokens",
             admin,

@@ -45,6 +45,7 @@ impl Worker {
                 .iter()
                 .map(|(seen, _)| seen.process.clone())
                 .collect(),
+            observed: None,
             port: alive.and_then(|slot| slot.port),
             healthy: alive.map(|_| self.is_healthy()),
             proof,

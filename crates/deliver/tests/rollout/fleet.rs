@@ -469,6 +469,7 @@ pub(crate) fn reported(proof: Proof, generation: u64, since: Timestamp) -> Repor
         generation_applied: generation,
         symlink_release: None,
         processes: Vec::new(),
+        observed: None,
         port: None,
         healthy: None,
         proof,

@@ -238,6 +238,7 @@ impl Service {
             },
             symlink_release: alive.map(|slot| slot.desired.release.number),
             processes: self.processes(trouble),
+            observed: None,
             port: alive.map(|_| 8101),
             healthy: alive.map(|_| true),
             proof,

@@ -311,6 +311,7 @@ pub(crate) fn host(n: usize) -> HostNow {
             generation_applied: 1,
             symlink_release: None,
             processes: Vec::new(),
+            observed: None,
             port: Some(8080),
             healthy: Some(true),
             proof: Proof::Converged,

@@ -18,6 +18,9 @@ pub struct Reported {
     /// The release `current` points to, for comparison only.
     pub symlink_release: Option<ReleaseNumber>,
     pub processes: Vec<Process>,
+    /// The artifact an adapter's tool saw running, where no agent looks at processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Digest>,
     /// The port the service answers on now.
     pub port: Option<u16>,
     pub healthy: Option<bool>,

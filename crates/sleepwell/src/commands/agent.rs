@@ -76,7 +76,7 @@ fn start(config: Config) -> Result<u8> {
 }
 
 /// Waits for SIGTERM or SIGINT in a thread of its own.
-fn stop_on_signal(stop: Stop) -> Result<()> {
+pub(super) fn stop_on_signal(stop: Stop) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, args: &Api) -> Result<u8> {
     // As with curl, data without a method is posted.
     let method = args.method.as_deref();
     let method = method.unwrap_or(if body.is_some() { "POST" } else { "GET" });
-    let answer = client.raw(method, &path, body.as_deref(), ANSWER_BYTES)?;
+    let answer = client.raw(method, &path, &[], body.as_deref(), ANSWER_BYTES)?;
     print_bytes(&answer)?;
     Ok(0)
 }

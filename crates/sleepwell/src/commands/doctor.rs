@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global) -> Result<u8> {
 
 fn findings(client: &Client) -> Vec<Finding> {
     let url = client.base_url();
-    if let Err(error) = client.raw("GET", "/-/healthy", None, 1_000) {
+    if let Err(error) = client.raw("GET", "/-/healthy", &[], None, 1_000) {
         let hint =
             "start it with `sleepwell up` or `sleepwell serve`, or name another one with --server";
         return vec![Finding::bad(
@@ -35,7 +35,7 @@ fn findings(client: &Client) -> Vec<Finding> {
         )];
     }
     let mut findings = vec![Finding::well(format!("a server answers at {url}"))];
-    findings.push(match client.raw("GET", "/-/ready", None, 1_000) {
+    findings.push(match client.raw("GET", "/-/ready", &[], None, 1_000) {
         Ok(_) => Finding::well("its store and every loop work"),
         Err(error) => Finding::bad(error.to_string(), "read the server's log"),
     });

@@ -1,5 +1,6 @@
 //! One file per command; what they share stands here.
 
+pub(crate) mod adapter;
 pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod changes;

@@ -1,5 +1,6 @@
-//! The server's settings, read and checked before anything starts.
+//! Settings of the server and of adapters, read and checked before anything starts.
 
+pub(crate) mod adapter;
 mod server;
 
 pub(crate) use server::{ServerConfig, Smtp};

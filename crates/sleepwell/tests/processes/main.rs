@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod adapters;
 mod agent_killed;
 mod asking;
 mod bad_releases;

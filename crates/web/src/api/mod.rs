@@ -7,6 +7,7 @@ pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
+pub(crate) mod inventory;
 pub(crate) mod join_tokens;
 pub(crate) mod journal;
 pub(crate) mod orders;

@@ -27,6 +27,7 @@ const MAP: &[(&str, &str, Access)] = &[
         "/api/v1/deliver/hosts/{id}/retire",
         Needs(Role::Admin),
     ),
+    ("GET", "/api/v1/deliver/inventory", Needs(Role::Viewer)),
     ("POST", "/api/v1/deliver/join-tokens", Needs(Role::Admin)),
     ("GET", "/api/v1/deliver/schema/sleepwell.json", Open),
     (

@@ -42,6 +42,7 @@ pub(crate) fn reported(world: &World, proof: Proof) -> Reported {
         generation_applied: 1,
         symlink_release: None,
         processes: vec![],
+        observed: None,
         port: None,
         healthy: None,
         proof,

@@ -36,6 +36,25 @@ async fn fleet() -> Fleet {
     }
 }
 
+#[tokio::test]
+async fn expected_hosts_are_an_inventory_for_ansible() {
+    let fleet = fleet().await;
+    fleet.retire(2).await.expect(StatusCode::NO_CONTENT);
+    let path = "/api/v1/deliver/inventory?format=ansible";
+    let answer = fleet.world.get(path).bearer(&fleet.operator).send().await;
+    let inventory: Value = answer.expect(StatusCode::OK).to();
+    let expected = json!({
+        "all": { "hosts": ["web-1"] },
+        "role_shop": { "hosts": ["web-1"] },
+        "_meta": { "hostvars": { "web-1": { "labels": { "role": "shop" } } } },
+    });
+    assert_eq!(inventory, expected);
+
+    let path = "/api/v1/deliver/inventory?format=chef";
+    let answer = fleet.world.get(path).bearer(&fleet.operator).send().await;
+    answer.expect(StatusCode::BAD_REQUEST);
+}
+
 impl Fleet {
     async fn say(&self, token: &str, host: HostId, what: &str, body: &Value) -> Answer {
         let path = format!("/api/v1/deliver/hosts/{host}/{what}");

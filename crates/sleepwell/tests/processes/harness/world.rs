@@ -353,11 +353,15 @@ impl World {
 
     /// Returns what a host says about the service.
     pub(crate) fn service(&self, n: usize) -> HostService {
+        self.service_if_asked(n).expect("it has the service")
+    }
+
+    /// Returns what a host says about the service, or nothing before it was asked for it.
+    pub(crate) fn service_if_asked(&self, n: usize) -> Option<HostService> {
         let name = format!("web-{n}");
         let hosts = self.client().hosts(&[]).expect("the server answers");
         let host = hosts.into_iter().find(|host| host.name.as_str() == name);
-        let services = host.expect("it joined").services;
-        services.into_iter().next().expect("it has the service")
+        host.expect("it joined").services.into_iter().next()
     }
 
     /// Returns the main process of the service on a host, as its agent knows it.
