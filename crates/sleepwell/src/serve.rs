@@ -11,7 +11,7 @@ use model::{Entry, Fact, Kind, Subject, Timestamp};
 use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Trigger, Wakes};
 use store::{Durability, Store};
 use tokio::net::TcpListener;
-use web::{App, Blobs};
+use web::{App, Blobs, ObjectStore};
 
 use crate::args::{self, Global};
 use crate::config::{ServerConfig, Smtp};
@@ -123,12 +123,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     let app = App {
         store,
         metrics,
-        blobs: Blobs::open(
-            &config
-                .artifacts
-                .clone()
-                .unwrap_or_else(|| data.join("blobs")),
-        )?,
+        blobs: blobs(config, data, &clock)?,
         clock,
         ids,
         random,
@@ -164,6 +159,21 @@ fn open_store(data: &Data, config: &ServerConfig) -> Result<Store> {
         None => Store::open_sqlite(&data.join("sleepwell.db"), Durability::Full)
             .with_context(|| format!("cannot open the database in {}", data.folder().display())),
     }
+}
+
+/// Opens the folder artifacts are in, with the object store behind it where there is one.
+fn blobs(config: &ServerConfig, data: &Data, clock: &Clock) -> Result<Blobs> {
+    let own = data.join("blobs");
+    let Some(place) = &config.artifacts else {
+        return Ok(Blobs::open(&own)?);
+    };
+    if !place.contains("://") {
+        return Ok(Blobs::open(place.as_ref())?);
+    }
+    let env = |name: &str| std::env::var(name).ok();
+    let store = ObjectStore::open(place, env, clock.clone());
+    let store = store.map_err(|why| anyhow::anyhow!("artifacts: {why}"))?;
+    Ok(Blobs::open(&own)?.before(store))
 }
 
 /// Passes nudges on to the servers that share the store, and theirs to the loops here.

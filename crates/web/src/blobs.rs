@@ -1,4 +1,5 @@
-//! Stored artifacts: files named by the digest of their bytes.
+//! Stored artifacts: files named by the digest of their bytes, in a folder that may stand before an object
+//! store. What is stored is in both then, and what is missing in the folder is fetched.
 
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
@@ -13,12 +14,15 @@ use runtime::Random;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Take};
 
+use crate::ObjectStore;
 use crate::error::{Failure, Result};
 
 /// Is the folder the bytes are in.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     folder: Arc<PathBuf>,
+    /// Holds everything, where there is one.
+    behind: Option<ObjectStore>,
     largest_bytes: u64,
 }
 
@@ -40,6 +44,7 @@ impl Blobs {
         }
         Ok(Self {
             folder: Arc::new(folder.to_owned()),
+            behind: None,
             largest_bytes: limit::ARTIFACT_BYTES,
         })
     }
@@ -51,20 +56,68 @@ impl Blobs {
         self
     }
 
+    /// Keeps everything in an object store as well.
+    #[must_use]
+    pub fn before(mut self, store: ObjectStore) -> Self {
+        self.behind = Some(store);
+        self
+    }
+
     pub(crate) fn path(&self, digest: Digest) -> PathBuf {
-        self.folder.join(format!("sha256-{}", digest.hex()))
+        self.folder.join(name(digest))
     }
 
     /// Returns the stored size, nothing when the bytes are not here.
-    pub(crate) async fn size(&self, digest: Digest) -> Option<u64> {
-        tokio::fs::metadata(self.path(digest))
-            .await
-            .ok()
-            .map(|meta| meta.len())
+    ///
+    /// # Errors
+    /// An object store that cannot be asked.
+    pub(crate) async fn size(&self, digest: Digest) -> Result<Option<u64>> {
+        let here = tokio::fs::metadata(self.path(digest)).await;
+        match (here, &self.behind) {
+            (Ok(meta), _) => Ok(Some(meta.len())),
+            (Err(_), None) => Ok(None),
+            (Err(_), Some(store)) => store.size(&name(digest)).await.map_err(out_of_reach),
+        }
     }
 
-    pub(crate) async fn open_file(&self, digest: Digest) -> std::io::Result<File> {
-        File::open(self.path(digest)).await
+    /// Opens the file, fetched from the object store if it is not here.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an object store that cannot be asked, or one whose bytes are others.
+    pub(crate) async fn open_file(
+        &self,
+        digest: Digest,
+        size: u64,
+        random: &Random,
+    ) -> Result<File> {
+        let path = self.path(digest);
+        if let Some(store) = &self.behind
+            && !tokio::fs::try_exists(&path).await?
+        {
+            self.fetch(store, digest, size, random).await?;
+        }
+        Ok(File::open(path).await?)
+    }
+
+    async fn fetch(
+        &self,
+        store: &ObjectStore,
+        digest: Digest,
+        size: u64,
+        random: &Random,
+    ) -> Result<()> {
+        let (part, _) = Part::create(&self.folder, random)?;
+        let fetched = store.fetch(&name(digest), size, part.0.clone()).await;
+        fetched.map_err(out_of_reach)?;
+        let found = digest_of(&part.0).await?;
+        if found != digest {
+            let title = format!("the object store holds {found} in the place of {digest}");
+            return Err(Problem::new(502, "digest_mismatch", title)
+                .hint("upload the artifact again")
+                .into());
+        }
+        tokio::fs::rename(&part.0, self.path(digest)).await?;
+        Ok(())
     }
 
     /// Stores a body under `digest`, durably, and returns its size. Bytes of another digest, fewer than
@@ -92,6 +145,10 @@ impl Blobs {
                 .into());
         }
         file.sync_all().await?;
+        if let Some(store) = &self.behind {
+            let put = store.put(&name(digest), part.0.clone()).await;
+            put.map_err(out_of_reach)?;
+        }
         tokio::fs::rename(&part.0, self.path(digest)).await?;
         File::open(self.folder.as_path()).await?.sync_all().await?;
         Ok(size)
@@ -122,6 +179,29 @@ impl Blobs {
             .hint("make it smaller, or split it into several services")
             .into())
     }
+}
+
+fn name(digest: Digest) -> String {
+    format!("sha256-{}", digest.hex())
+}
+
+async fn digest_of(path: &Path) -> std::io::Result<Digest> {
+    let (mut file, mut hasher) = (File::open(path).await?, Hasher::default());
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece).await? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&piece[..read]),
+        }
+    }
+}
+
+/// The store may answer again in a moment: whoever asks tries again.
+fn out_of_reach(error: std::io::Error) -> Failure {
+    tracing::warn!("artifacts: {error}");
+    Problem::new(503, "artifacts_out_of_reach", error.to_string())
+        .hint("try again; what hosts have already they can run")
+        .into()
 }
 
 fn broken_off(size: u64, error: &axum::Error) -> Failure {

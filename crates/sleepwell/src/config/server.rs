@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use model::Secret;
@@ -20,8 +20,9 @@ pub(crate) struct ServerConfig {
     /// `postgres://user:password@host/name`, which several servers may share; by default SQLite in the data
     /// folder.
     pub(crate) database: Option<Secret>,
-    /// Where artifacts are kept; by default in the data folder. Servers that share a database share it too.
-    pub(crate) artifacts: Option<PathBuf>,
+    /// Where artifacts are kept: a folder, by default in the data folder, or `s3://bucket/folder`. Servers
+    /// that share a database share it too.
+    pub(crate) artifacts: Option<String>,
     /// How mail goes out; without it none does.
     pub(crate) smtp: Option<Smtp>,
     /// Addresses with ports inside the network that messages may go to.
@@ -109,7 +110,7 @@ impl ServerConfig {
             self.database = Some(Secret::new(url));
         }
         if let Some(folder) = env("SLEEPWELL_ARTIFACTS") {
-            self.artifacts = Some(folder.into());
+            self.artifacts = Some(folder);
         }
         if let Some(list) = env("SLEEPWELL_OUTBOUND_ALLOW") {
             let parts = list.split(',').filter(|part| !part.trim().is_empty());

@@ -67,7 +67,7 @@ async fn stored(app: &App, digest: Digest) -> Result<Option<Artifact>> {
         .store
         .read(move |tx| store::release::artifact(tx, digest))
         .await?;
-    let size = app.blobs.size(digest).await;
+    let size = app.blobs.size(digest).await?;
     Ok(artifact.filter(|artifact| size == Some(artifact.size_bytes)))
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn get(
     Path(digest): Path<Digest>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let Some(size) = app.blobs.size(digest).await else {
+    let Some(size) = app.blobs.size(digest).await? else {
         return Err(unknown("artifact", digest, "upload it first"));
     };
     let (status, from, length) = match range::asked(&headers, size) {
@@ -85,7 +85,7 @@ pub(crate) async fn get(
         Part::Bytes { from, length } => (StatusCode::PARTIAL_CONTENT, from, length),
         Part::Beyond => return Ok(beyond(digest, size)),
     };
-    let file = app.blobs.open_file(digest).await?;
+    let file = app.blobs.open_file(digest, size, &app.random).await?;
     let body = Body::new(FileBody::part(file, from, length).await?);
     let headers = [
         (header::CONTENT_LENGTH, length.to_string()),

@@ -13,6 +13,7 @@ mod events;
 mod garbage;
 mod hooks;
 mod hosts;
+mod object_store;
 mod orders;
 mod pages;
 mod releases;
