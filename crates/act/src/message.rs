@@ -90,6 +90,7 @@ pub fn write(about: &About<'_>, event: &Event<'_>, urgency: Urgency, now: Timest
         title: title(about, event),
         text,
         change: Some(about.change),
+        incident: None,
         data: data(about, event),
     }
 }

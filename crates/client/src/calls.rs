@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
+use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started,
@@ -100,7 +101,17 @@ impl Client {
         self.post_only(&path, &Nothing {})
     }
 
-    /// Returns the chain of causes of a change, an entry, a verdict or an action.
+    /// Returns alerts, newest first; `query` filters, such as `("open", "true")`.
+    pub fn alerts(&self, query: &[(&str, &str)]) -> Result<Vec<AlertView>, Error> {
+        self.get_json("/api/v1/judge/alerts", query)
+    }
+
+    /// Returns who was told what, newest first; `query` filters, such as `("incident", "inc-3")`.
+    pub fn pages(&self, query: &[(&str, &str)]) -> Result<Vec<PageView>, Error> {
+        self.get_json("/api/v1/act/pages", query)
+    }
+
+    /// Returns the chain of causes of a change, an alert, an incident or a page.
     pub fn why(&self, id: &str) -> Result<Why, Error> {
         self.get_json(&format!("/api/v1/learn/why/{}", escaped(id)), &[])
     }

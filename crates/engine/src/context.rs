@@ -104,10 +104,22 @@ impl Context {
         actor: &str,
         causes: Vec<EntryId>,
     ) -> Entry {
+        self.entry_about(now, Subject::Change(change), (kind, fact), actor, causes)
+    }
+
+    /// Makes an entry about anything.
+    pub(crate) fn entry_about(
+        &self,
+        now: Timestamp,
+        subject: Subject,
+        (kind, fact): (Kind, &Fact),
+        actor: &str,
+        causes: Vec<EntryId>,
+    ) -> Entry {
         Entry {
             id: self.ids.entry(now),
             at: now,
-            subject: Subject::Change(change),
+            subject,
             kind,
             actor: actor.to_owned(),
             causes,

@@ -15,24 +15,27 @@ mod judge;
 mod senders;
 mod take_over;
 
-pub use act::{CdeventSink, Cdevents, Notices, Outbox, Procedures};
+pub use act::{CdeventSink, Cdevents, Incidents, Notices, Outbox, Procedures};
 pub use context::{Addresses, Context, Mandates};
 pub use deliver::{Hosts, Rollouts};
 pub use journal::Sealer;
-pub use judge::Verdicts;
+pub use judge::{Alerts, Verdicts};
 pub use senders::{Guard, Inbox, Mail, Senders, SmtpServer, Webhook};
 pub use take_over::{TakenOver, take_over};
 
+use model::deliver::Owner;
 use runtime::Supervisor;
 
-/// Starts every loop.
-pub fn start(context: &Context, senders: Senders, supervisor: &Supervisor) {
+/// Starts every loop; `receiver` is told of the alerts no owner is known for.
+pub fn start(context: &Context, senders: Senders, receiver: Owner, supervisor: &Supervisor) {
     let wakes = &context.wakes;
     supervisor.spawn(Rollouts::new(context.clone()), &wakes.rollouts);
     supervisor.spawn(Hosts::new(context.clone()), &wakes.rollouts);
     // A crash a host reports is looked at before the planner counts the ring as passed.
     supervisor.spawn(Verdicts::new(context.clone()), &wakes.rollouts);
     supervisor.spawn(Procedures::new(context.clone()), &wakes.verdicts);
+    supervisor.spawn(Alerts::new(context.clone()), &wakes.alerts);
+    supervisor.spawn(Incidents::new(context.clone(), receiver), &wakes.alerts);
     supervisor.spawn(Notices::new(context.clone()), &wakes.sealed);
     supervisor.spawn(Outbox::new(context.clone(), senders), &wakes.outbox);
     supervisor.spawn(Sealer::new(context.clone()), &wakes.journal);

@@ -11,9 +11,12 @@
 //! written to JSON and read back between any two of them. A `Fail` is for good. A ring never passes
 //! without events in both arms.
 //!
+//! Beside changes it knows [`alert`]s: whether a posted one is new, goes on or is over.
+//!
 //! **Must not know**: where counts come from, which host belongs to which ring and why, what is done
 //! about a verdict, clocks, files, sockets.
 
+pub mod alert;
 mod band;
 mod batch;
 mod budget;

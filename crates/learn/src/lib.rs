@@ -7,6 +7,7 @@
 //! **Must not know**: where entries are kept, how text is drawn (no HTML, no escape codes), what is to
 //! be done about it (`act`). No clock, no I/O.
 
+pub mod alert;
 pub mod change;
 pub mod sentence;
 pub mod why;

@@ -4,13 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::act::Urgency;
 use crate::deliver::{
     DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Priority, Proof, ReleaseRef,
 };
-use crate::judge::Verdict;
+use crate::judge::{Resolution, Verdict};
 use crate::{
-    ActionId, EnvironmentName, HostName, PageId, RingName, Role, ServiceName, Timestamp, VerdictId,
-    Version,
+    ActionId, AlertId, ChangeId, EnvironmentName, HostName, IncidentId, PageId, RingName, Role,
+    ServiceName, Timestamp, VerdictId, Version,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +180,56 @@ pub enum Fact {
         page: PageId,
         to: String,
         attempts: u32,
+        why: String,
+    },
+
+    // Alerts and incidents.
+    /// A rule, here or in another tool, says that something is wrong.
+    AlertFired {
+        alert: AlertId,
+        service: ServiceName,
+        name: String,
+        summary: String,
+        starts_at: Timestamp,
+        /// Changes of the service around then; nearness is no proof.
+        changes: Vec<ChangeId>,
+    },
+    AlertResolved {
+        alert: AlertId,
+        name: String,
+        how: Resolution,
+    },
+    /// Alerts that were not taken, because the service has as many open ones as it may.
+    AlertsRefused {
+        service: ServiceName,
+        alerts: u64,
+        limit: u64,
+    },
+    IncidentOpened {
+        incident: IncidentId,
+        service: ServiceName,
+        /// What its alerts are called.
+        title: String,
+        urgency: Urgency,
+    },
+    /// Alerts became part of it. With `told_at`, nobody is told before then.
+    IncidentJoined {
+        alerts: u64,
+        names: Vec<String>,
+        told_at: Option<Timestamp>,
+    },
+    /// Its alerts fire again soon after it was resolved.
+    IncidentReopened {
+        title: String,
+    },
+    IncidentResolved {
+        title: String,
+        /// Since it was opened.
+        after_ms: u64,
+    },
+    /// There was something to tell and nobody to tell it to.
+    NobodyTold {
+        title: String,
         why: String,
     },
 

@@ -126,46 +126,60 @@ typed_ids! {
     VerdictId = "ver";
 }
 
-/// Names a change, as people say it: `chg-4181`. Numbers count up from 1 and are never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChangeId(pub u64);
+macro_rules! numbered_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal, $help:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
 
-impl fmt::Display for ChangeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "chg-{}", self.0)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(s: &str) -> Result<Self, String> {
+                s.strip_prefix(concat!($prefix, "-"))
+                    .unwrap_or(s)
+                    .parse()
+                    .ok()
+                    .filter(|n| (1..=i64::MAX as u64).contains(n))
+                    .map(Self)
+                    .ok_or_else(|| format!(concat!("`{}` is not ", $help), s))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
 }
 
-impl fmt::Debug for ChangeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for ChangeId {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        s.strip_prefix("chg-")
-            .unwrap_or(s)
-            .parse()
-            .ok()
-            .filter(|n| (1..=i64::MAX as u64).contains(n))
-            .map(Self)
-            .ok_or_else(|| format!("`{s}` is not a change; changes are written chg-12"))
-    }
-}
-
-impl Serialize for ChangeId {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChangeId {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        text.parse().map_err(de::Error::custom)
-    }
+// Numbers count up from 1 and are never used twice; people say them, with or without what stands in front.
+numbered_ids! {
+    /// Names an alert: `alt-12`.
+    AlertId = "alt", "an alert; alerts are written alt-12";
+    /// Names a change, as people say it: `chg-4181`.
+    ChangeId = "chg", "a change; changes are written chg-12";
+    /// Names an incident: `inc-3`.
+    IncidentId = "inc", "an incident; incidents are written inc-12";
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::digest::Hasher;
-use crate::{ChangeId, Digest, EntryId, HostName, ServiceName, Timestamp};
+use crate::{AlertId, ChangeId, Digest, EntryId, HostName, IncidentId, ServiceName, Timestamp};
 
 /// Is one fact. `body` is an object whose `fact` names what happened; see [`crate::journal::Fact`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,11 +63,13 @@ impl FromStr for Kind {
     }
 }
 
-/// Is what an entry is about: `change/chg-7`, `host/web-1`, `service/shop`, `token/…`,
+/// Is what an entry is about: `change/chg-7`, `alert/alt-12`, `incident/inc-3`, `host/web-1`, `service/shop`, `token/…`,
 /// `repository/octo/hello-world`, `server`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     Change(ChangeId),
+    Alert(AlertId),
+    Incident(IncidentId),
     Host(HostName),
     Service(ServiceName),
     /// By the name people gave it.
@@ -83,6 +85,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::Change(id) => write!(f, "change/{id}"),
+            Subject::Alert(id) => write!(f, "alert/{id}"),
+            Subject::Incident(id) => write!(f, "incident/{id}"),
             Subject::Host(name) => write!(f, "host/{name}"),
             Subject::Service(name) => write!(f, "service/{name}"),
             Subject::Token(name) => write!(f, "token/{name}"),
@@ -98,6 +102,8 @@ impl FromStr for Subject {
     fn from_str(s: &str) -> Result<Self, String> {
         match s.split_once('/') {
             Some(("change", id)) => id.parse().map(Subject::Change),
+            Some(("alert", id)) => id.parse().map(Subject::Alert),
+            Some(("incident", id)) => id.parse().map(Subject::Incident),
             Some(("host", name)) => name.parse().map(Subject::Host),
             Some(("service", name)) => name.parse().map(Subject::Service),
             Some(("token", name)) => Ok(Subject::Token(name.to_owned())),
@@ -174,6 +180,8 @@ mod tests {
             "repository/octo/hello-world",
             "tool//ci/x",
             "service/shop",
+            "alert/alt-12",
+            "incident/inc-3",
             "server",
         ] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);

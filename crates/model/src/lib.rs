@@ -26,7 +26,9 @@ pub mod words;
 
 pub use digest::Digest;
 pub use fact::Fact;
-pub use id::{ActionId, ChangeId, EntryId, HostId, PageId, TokenId, Ulid, VerdictId};
+pub use id::{
+    ActionId, AlertId, ChangeId, EntryId, HostId, IncidentId, PageId, TokenId, Ulid, VerdictId,
+};
 pub use journal::{Entry, Kind, Subject};
 pub use label::Labels;
 pub use name::{EnvironmentName, HostName, RingName, ServiceName, Version};

@@ -74,6 +74,10 @@ pub const ANSWER_BYTES: usize = 64 << 10;
 pub const SEND_ATTEMPTS: u32 = 10;
 /// Messages in flight at once; also the bound on repeats after a kill.
 pub const SENDS_IN_FLIGHT: usize = 64;
+/// Messages in flight through one receiver's host or the mail server; a slow one holds up no other.
+pub const SENDS_VIA_ONE: usize = 8;
+/// How long one attempt to hand over a mail may take in all; servers that look closely take their time.
+pub const MAIL_TIME: Duration = Duration::from_secs(30);
 /// A host that said nothing for this long is `unknown since`.
 pub const HOST_LEASE: Duration = Duration::from_secs(15);
 /// The longest a host's call for desired state is held open; shorter than its lease.
@@ -107,3 +111,29 @@ pub const BAND_POINTS: usize = 40;
 pub const ADAPTER_TARGETS: usize = 200;
 /// One answer of an adapter's tool; what is seen of a target takes a few hundred bytes.
 pub const ADAPTER_ANSWER_BYTES: usize = 1 << 20;
+/// A request of alerts, as Alertmanager takes them; Prometheus sends at most a few hundred kB.
+pub const ALERTS_BYTES: usize = 1 << 20;
+/// Alerts of one request; Prometheus sends 256 at most.
+pub const ALERTS: usize = 1_000;
+/// Open alerts of one service; more is one trouble with a label that should not be there.
+pub const OPEN_ALERTS: u64 = 10_000;
+/// Open incidents of one service; the alerts of any further one share an incident.
+pub const OPEN_INCIDENTS: u64 = 200;
+/// All annotations of one alert together.
+pub const ANNOTATIONS_BYTES: usize = 64 << 10;
+/// A summary or an address of an alert; a longer one is cut, and ends with `…`.
+pub const SUMMARY_CHARS: usize = 1_024;
+/// How long an alert counts as firing that does not say when it ends; its sender sends it again before.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(300);
+/// A change that ended this long before an alert began is still shown beside it.
+pub const CHANGES_BEFORE_ALERT: Duration = Duration::from_secs(3_600);
+/// Changes shown beside an alert.
+pub const CHANGES_AT_ALERT: usize = 10;
+/// Between two messages that say that something of one incident fires; the first never waits.
+pub const INCIDENT_PACE: Duration = Duration::from_secs(300);
+/// How long after its end an incident takes alerts of its kind again.
+pub const INCIDENT_REOPENS: Duration = Duration::from_secs(1_800);
+/// Alerts listed in one message; the rest is counted.
+pub const ALERTS_LISTED: usize = 20;
+/// Alerts one turn of the loop looks at; the next one follows at once.
+pub const ALERTS_PER_TURN: usize = 500;

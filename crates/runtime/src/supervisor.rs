@@ -21,6 +21,10 @@ pub trait Loop: Send + 'static {
     fn period(&self) -> Duration;
     /// Does one idempotent step.
     fn turn(&mut self, now: Timestamp) -> impl Future<Output = anyhow::Result<Turn>> + Send;
+    /// Waits for what a turn left under way, once no other turn follows.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Is what a turn found.
@@ -131,6 +135,7 @@ impl Supervisor {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+        looping.lock().await.finish().await;
     }
 
     /// Runs one turn in a task of its own, so that a panic ends the turn and not the loop.

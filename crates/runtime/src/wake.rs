@@ -35,6 +35,8 @@ pub struct Wakes {
     pub desired: Wake,
     /// A verdict was given, or a rollout moved on.
     pub verdicts: Wake,
+    /// An alert fired or ended.
+    pub alerts: Wake,
     /// A message was queued.
     pub outbox: Wake,
 }
@@ -56,6 +58,7 @@ impl Default for Wakes {
             rollouts: wake("rollouts"),
             desired: wake("desired"),
             verdicts: wake("verdicts"),
+            alerts: wake("alerts"),
             outbox: wake("outbox"),
         }
     }
@@ -76,6 +79,7 @@ impl Wakes {
             &self.rollouts,
             &self.desired,
             &self.verdicts,
+            &self.alerts,
             &self.outbox,
         ];
         if let Some(wake) = all.into_iter().find(|wake| wake.name == name) {

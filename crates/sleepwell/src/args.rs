@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use model::api::alert::Asked;
 use model::observe::ChangeState;
-use model::{ChangeId, EnvironmentName, HostName, ServiceName, Version};
+use model::{ChangeId, EnvironmentName, HostName, IncidentId, ServiceName, Version};
 
 /// Ships your change, watches what it does in production, and undoes it before you wake up.
 #[derive(Debug, Parser)]
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Changes(Changes),
     /// What each host really runs
     Hosts(Hosts),
+    /// Alerts that fire and whether anybody was told; `alerts pages`: who was told what
+    Alerts(Alerts),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
     /// What is missing, with the command that fixes it
@@ -262,7 +265,8 @@ pub(crate) struct Order {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Why {
-    pub(crate) id: ChangeId,
+    /// A change, alert, incident or page, such as chg-12, alt-12 or inc-12
+    pub(crate) id: Asked,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -316,6 +320,30 @@ pub(crate) struct HostOrder {
         value_name = "TEXT"
     )]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Alerts {
+    #[command(subcommand)]
+    pub(crate) command: Option<AlertsCommand>,
+    /// Only alerts of this service
+    pub(crate) service: Option<ServiceName>,
+    /// Also those that are resolved
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Who was told what, and whether it arrived; newest first
+    Pages(Pages),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Pages {
+    /// Only pages about this incident, such as inc-3
+    pub(crate) incident: Option<IncidentId>,
 }
 
 #[derive(Debug, ClapArgs)]

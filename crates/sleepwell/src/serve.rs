@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
 use metrics::Metrics;
+use model::deliver::Owner;
 use model::{Entry, Fact, Kind, Subject, Timestamp};
 use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Trigger, Wakes};
 use store::{Durability, Store};
@@ -135,7 +136,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         public_url: url.into(),
         command: command.as_str().into(),
     };
-    engine::start(&context, senders, &supervisor);
+    engine::start(&context, senders, receiver(config), &supervisor);
     if let Some(sink) = cdevent_sink(config, url) {
         engine::tell_cdevents(&context, sink, &supervisor);
     }
@@ -234,6 +235,16 @@ fn senders(config: &ServerConfig) -> Result<Senders> {
         mail: mail.transpose()?,
         webhook: Webhook::new(guard),
     })
+}
+
+/// Returns who is told of what no owner is known for.
+fn receiver(config: &ServerConfig) -> Owner {
+    let known = config.receiver.clone().unwrap_or_default();
+    Owner {
+        team: None,
+        mail: known.mail,
+        webhook: known.webhook.map(|url| url.reveal().to_owned()),
+    }
 }
 
 fn cdevent_sink(config: &ServerConfig, url: &str) -> Option<engine::CdeventSink> {

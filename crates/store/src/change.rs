@@ -1,7 +1,7 @@
 //! Changes: the list people read.
 
 use model::observe::{Change, ChangeState};
-use model::{ChangeId, Timestamp};
+use model::{ChangeId, ServiceName, Timestamp};
 
 use crate::value::json;
 use crate::{Error, Tx};
@@ -36,6 +36,17 @@ pub fn get(tx: &mut Tx<'_>, id: ChangeId) -> Result<Option<Change>, Error> {
     tx.query_one(TABLE, sql, &[id.into()])?
         .map(|row| row.json(0))
         .transpose()
+}
+
+/// Returns the newest changes of a service, newest first.
+pub fn of_service(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+    limit: usize,
+) -> Result<Vec<Change>, Error> {
+    let sql = "SELECT body FROM observe_change WHERE service = $1 ORDER BY number DESC LIMIT $2";
+    let rows = tx.query(TABLE, sql, &[service.into(), (limit as u64).into()])?;
+    rows.iter().map(|row| row.json(0)).collect()
 }
 
 /// Narrows a list; an empty filter takes everything.

@@ -10,6 +10,7 @@
 //! driver. The suite that every driver passes is in `tests/contract`.
 
 pub mod action;
+pub mod alert;
 pub mod change;
 pub mod delivery;
 mod driver;
@@ -18,6 +19,7 @@ pub mod event;
 pub mod fleet;
 pub mod host;
 pub mod id;
+pub mod incident;
 pub mod journal;
 pub mod judgement;
 pub mod lease;

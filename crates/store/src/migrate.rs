@@ -7,6 +7,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_commit_order.sql"),
     include_str!("migrations/0003_delivery.sql"),
     include_str!("migrations/0004_journal_written.sql"),
+    include_str!("migrations/0005_alerts.sql"),
 ];
 
 /// Is a database being brought to the newest schema; nobody else does so at the same time.

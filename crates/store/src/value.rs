@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use model::{ChangeId, Digest, Timestamp};
+use model::{AlertId, ChangeId, Digest, IncidentId, Timestamp};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
@@ -76,11 +76,17 @@ impl From<Timestamp> for Value {
     }
 }
 
-impl From<ChangeId> for Value {
-    fn from(v: ChangeId) -> Self {
-        Value::from(v.0)
-    }
+macro_rules! from_number {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Value {
+            fn from(v: $t) -> Self {
+                Value::from(v.0)
+            }
+        }
+    )*};
 }
+
+from_number!(AlertId, ChangeId, IncidentId);
 
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(v: Option<T>) -> Self {

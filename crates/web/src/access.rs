@@ -99,7 +99,7 @@ async fn with_role(app: &App, headers: &HeaderMap, needed: &[Role]) -> error::Re
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap, now: Timestamp) -> error::Result<Caller> {
-    let Some(secret) = bearer(headers) else {
+    let Some(secret) = secret(headers) else {
         return Err(Problem::new(401, "not_signed_in", "this needs a token")
             .at("header Authorization")
             .hint("send `Authorization: Bearer <token>`; the first admin token is in the file `admin-token` of the server's data folder")
@@ -126,12 +126,44 @@ async fn authenticate(app: &App, headers: &HeaderMap, now: Timestamp) -> error::
     Ok(Caller(token))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<String> {
+/// Returns the secret shown: a bearer's, or the password of senders that know nothing but Basic (RFC 7617).
+fn secret(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| secret.trim().to_owned())
+    let (scheme, shown) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(shown.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(base64(shown.trim())?).ok()?;
+    let (_, password) = pair.split_once(':')?;
+    Some(password.to_owned())
+}
+
+/// Reads Base64 with its padding (RFC 4648, 4).
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let (mut bytes, mut bits, mut count) = (Vec::with_capacity(text.len()), 0u32, 0);
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        (bits, count) = (bits << 6 | u32::from(value), count + 6);
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
 }
 
 /// Tells whether the caller sits on this machine: the connection comes from loopback, no proxy says it

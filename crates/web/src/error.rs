@@ -77,12 +77,18 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Is what a response says went wrong, for those who tell it in another shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Told(pub(crate) String);
+
 /// Answers with a problem in its one shape.
 pub(crate) fn problem(mut problem: Problem) -> Response {
     // It may repeat what was asked for, and that can be as long as a body.
     cut(&mut problem.title);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let told = Told(problem.title.clone());
     let mut response = (status, axum::Json(problem)).into_response();
+    response.extensions_mut().insert(told);
     let json = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     if status == StatusCode::UNAUTHORIZED {

@@ -1,7 +1,7 @@
 //! The table of routes: method, path, access, handler. The router is made from it and nothing else.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -11,7 +11,9 @@ use model::deliver::GitHost;
 use model::{Role, limit};
 
 use crate::access::{Access, guard};
-use crate::{App, agent, api, error, health, page, patience};
+use crate::dialect;
+pub use crate::dialect::Dialect;
+use crate::{App, agent, api, error, health, ingest, page, patience};
 
 /// Is one row of the table.
 pub struct Route {
@@ -20,6 +22,8 @@ pub struct Route {
     pub access: Access,
     /// The largest body it reads, in bytes.
     pub body_limit: usize,
+    /// Whose words its errors are told in.
+    pub dialect: Dialect,
     handler: MethodRouter<App>,
 }
 
@@ -29,6 +33,7 @@ fn route(method: Method, path: &'static str, access: Access, handler: MethodRout
         path,
         access,
         body_limit: limit::BODY_BYTES,
+        dialect: Dialect::of(path),
         handler,
     }
 }
@@ -39,6 +44,16 @@ fn hook(host: GitHost, path: &'static str) -> Route {
     let route = route(Method::POST, path, Access::Hook(host), handler);
     Route {
         body_limit: limit::HOOK_BYTES,
+        ..route
+    }
+}
+
+/// Returns a door for alerts, as Alertmanager has it.
+fn alerts(path: &'static str) -> Route {
+    let handler = post(ingest::alerts::receive);
+    let route = route(Method::POST, path, Access::Role(Role::Ingest), handler);
+    Route {
+        body_limit: limit::ALERTS_BYTES,
         ..route
     }
 }
@@ -154,11 +169,45 @@ pub fn all() -> Vec<Route> {
             ),
             limit::CDEVENTS_BYTES,
         ),
+        alerts("/api/v2/alerts"),
+        alerts("/api/v2/alerts/"),
+        alerts("/alertmanager/api/v2/alerts"),
+        alerts("/alertmanager/api/v2/alerts/"),
         hook(GitHost::Github, "/api/v1/deliver/hooks/github"),
         hook(GitHost::Gitlab, "/api/v1/deliver/hooks/gitlab"),
         hook(GitHost::Gitea, "/api/v1/deliver/hooks/gitea"),
         hook(GitHost::Forgejo, "/api/v1/deliver/hooks/forgejo"),
         // Observe, judge, act, learn.
+        route(
+            get_.clone(),
+            "/api/v1/judge/alerts",
+            viewer,
+            get(api::alerts::list),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/judge/alerts/{id}",
+            viewer,
+            get(api::alerts::get),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/act/incidents",
+            viewer,
+            get(api::incidents::list),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/act/incidents/{id}",
+            viewer,
+            get(api::incidents::get),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/act/pages",
+            viewer,
+            get(api::pages::list),
+        ),
         route(
             get_.clone(),
             "/api/v1/observe/changes",
@@ -299,6 +348,10 @@ pub fn router(app: App) -> Router {
             .layer(middleware::from_fn_with_state(
                 (app.clone(), route.access),
                 guard,
+            ))
+            .layer(middleware::map_response_with_state(
+                route.dialect,
+                dialect::translated,
             ));
         router = router.route(route.path, guarded);
     }
@@ -316,7 +369,9 @@ async fn nowhere(request: Request) -> Response {
         request.uri().path().escape_debug()
     );
     let hint = "our API stands under /api/v1/, the page for people at /";
-    error::problem(Problem::new(404, "not_found", title).hint(hint))
+    let dialect = Dialect::of(request.uri().path());
+    let problem = error::problem(Problem::new(404, "not_found", title).hint(hint));
+    dialect::translated(State(dialect), problem).await
 }
 
 async fn wrong_method(request: Request) -> Response {
@@ -326,7 +381,9 @@ async fn wrong_method(request: Request) -> Response {
         request.method()
     );
     let hint = "the header Allow names the methods it takes";
-    error::problem(Problem::new(405, "method_not_allowed", title).hint(hint))
+    let dialect = Dialect::of(request.uri().path());
+    let problem = error::problem(Problem::new(405, "method_not_allowed", title).hint(hint));
+    dialect::translated(State(dialect), problem).await
 }
 
 /// Sets the headers that keep a browser from doing more than show the page.

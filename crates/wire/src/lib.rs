@@ -1,11 +1,12 @@
 //! Bytes of outside formats to the model's nouns, and back: the Prometheus text exposition, remote
-//! write 1.0, the webhooks of git hosts, and CDEvents.
+//! write 1.0, alerts as Alertmanager takes them, the webhooks of git hosts, and CDEvents.
 //!
 //! **Invariant.** Any input ends in a value or in an error that names the place in the input; nothing
 //! panics, and no input makes us reserve more than its limit in [`model::limit`] allows.
 //!
 //! **Must not know**: sockets, files, clocks, HTTP. A caller brings the bytes and their content type.
 
+pub mod alertmanager;
 pub mod cdevents;
 pub mod exposition;
 pub mod git;

@@ -109,7 +109,9 @@ fn queue(
 fn told(tx: &mut Tx<'_>, entry: &Entry, source: &str) -> Result<Option<(Entry, Event)>, Error> {
     let rollout = match &entry.subject {
         Subject::Change(change) => store::rollout::get(tx, *change)?,
-        Subject::Host(_)
+        Subject::Alert(_)
+        | Subject::Incident(_)
+        | Subject::Host(_)
         | Subject::Service(_)
         | Subject::Token(_)
         | Subject::Repository(_)
@@ -137,6 +139,7 @@ fn row(
             title: event.context.event_type.clone(),
             text: vec![],
             change: None,
+            incident: None,
             data: structured_json(event),
         },
         state: OutboxState::Queued,

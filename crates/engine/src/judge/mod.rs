@@ -1,7 +1,9 @@
-//! Judging at work: counts come in every second, a verdict goes out at each flip.
+//! Judging at work: counts come in every second, a verdict goes out at each flip; alerts lapse.
 
+mod alerts;
 mod buckets;
 mod counts;
 mod verdicts;
 
+pub use alerts::Alerts;
 pub use verdicts::Verdicts;

@@ -1,5 +1,6 @@
 //! Mail by SMTP: plain text and HTML, one Message-ID per message whatever the attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use act::outbox::Failure;
@@ -8,10 +9,11 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::SmtpTransport;
 use lettre::{Message, Transport};
 use maud::{DOCTYPE, html};
-use model::Secret;
 use model::act::{OutboxRow, Urgency};
+use model::{Secret, limit};
 
 use super::{Guard, SendError};
+use tokio::sync::Semaphore;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,6 +33,9 @@ pub struct Mail {
     from: Mailbox,
     server: String,
     guard: Guard,
+    /// One permit for each session with the server. An attempt that was given up keeps its own until the
+    /// server lets it go, so that one that hangs gets no more of them.
+    sessions: Arc<Semaphore>,
 }
 
 impl Mail {
@@ -53,11 +58,30 @@ impl Mail {
             from,
             server: address,
             guard,
+            sessions: Arc::new(Semaphore::new(limit::SENDS_VIA_ONE)),
+        })
+    }
+
+    /// Makes one attempt that ends within [`limit::MAIL_TIME`], however slowly the server answers: the time-out
+    /// of a session only counts the wait for its next byte.
+    pub(crate) async fn send_in_time(self, to: String, row: OutboxRow) -> Result<(), SendError> {
+        let attempt = async {
+            let session = Arc::clone(&self.sessions).acquire_owned().await;
+            super::blocking(move || {
+                let _session = session;
+                self.send(&to, &row)
+            })
+            .await
+        };
+        let sent = tokio::time::timeout(limit::MAIL_TIME, attempt).await;
+        sent.unwrap_or_else(|_| {
+            let why = format!("not done within {} s", limit::MAIL_TIME.as_secs());
+            Err(SendError::new(Failure::Unreachable, why))
         })
     }
 
     /// Makes one attempt; only the server's 250 after the data is success.
-    pub(crate) fn send(&self, to: &str, row: &OutboxRow) -> Result<(), SendError> {
+    fn send(&self, to: &str, row: &OutboxRow) -> Result<(), SendError> {
         self.check_server()?;
         let message = self.compose(to, row)?;
         self.transport.send(&message).map(drop).map_err(|error| {

@@ -54,27 +54,38 @@ impl Senders {
     /// Why it was not accepted, which decides what follows.
     pub(crate) async fn send(&self, row: &OutboxRow) -> Result<(), SendError> {
         let (mail, webhook) = match self {
-            Senders::Network { mail, webhook } => (mail.clone(), webhook.clone()),
+            Senders::Network { mail, webhook } => (mail, webhook.clone()),
             Senders::Inbox(inbox) => return inbox.take(row),
         };
         let row = row.clone();
-        let send = move || match &row.destination {
-            Destination::Mail(to) => match &mail {
-                Some(mail) => mail.send(to, &row),
+        match row.destination.clone() {
+            Destination::Mail(to) => match mail {
+                Some(mail) => mail.clone().send_in_time(to, row).await,
                 None => Err(SendError::new(
                     Failure::Forbidden,
                     "no mail server is configured; set `smtp: {url, from}` in server.yaml",
                 )),
             },
-            Destination::Webhook(url) => webhook.send(url, &row),
-            Destination::Cdevents(url) => webhook.send_event(url, &row),
-        };
-        let sent = tokio::task::spawn_blocking(send).await;
-        sent.unwrap_or_else(|e| {
-            Err(SendError::new(
-                Failure::Unreachable,
-                format!("the sender broke: {e}"),
-            ))
-        })
+            Destination::Webhook(url) => blocking(move || webhook.send(&url, &row)).await,
+            Destination::Cdevents(url) => blocking(move || webhook.send_event(&url, &row)).await,
+        }
     }
+
+    /// Tells whether every attempt ends at once, so that it can always be waited for.
+    pub(crate) fn are_immediate(&self) -> bool {
+        match self {
+            Senders::Network { .. } => false,
+            Senders::Inbox(_) => true,
+        }
+    }
+}
+
+async fn blocking(
+    send: impl FnOnce() -> Result<(), SendError> + Send + 'static,
+) -> Result<(), SendError> {
+    let sent = tokio::task::spawn_blocking(send).await;
+    sent.unwrap_or_else(|e| {
+        let why = format!("the sender broke: {e}");
+        Err(SendError::new(Failure::Unreachable, why))
+    })
 }

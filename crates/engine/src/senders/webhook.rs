@@ -190,6 +190,7 @@ mod tests {
                 title: "a title".into(),
                 text: vec!["a text".into()],
                 change: None,
+                incident: None,
                 data: serde_json::Value::Null,
             },
             state: OutboxState::Queued,

@@ -134,6 +134,7 @@ fn message(n: u128) -> OutboxRow {
             title: format!("message {n}"),
             text: vec![],
             change: None,
+            incident: None,
             data: serde_json::Value::Null,
         },
         state: OutboxState::Queued,

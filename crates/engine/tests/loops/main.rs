@@ -2,6 +2,8 @@
 
 mod cdevents;
 mod damaged;
+mod incidents;
 mod leases;
 mod notices;
+mod outbox;
 mod support;

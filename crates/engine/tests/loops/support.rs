@@ -146,7 +146,12 @@ impl World {
     pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
         let claim = |tx: &mut Tx<'_>| {
             let fence = store::lease::Fence(1);
-            store::outbox::claim(tx, at(1_000), Duration::ZERO, fence, 1_000)
+            let room = store::outbox::Room {
+                in_all: 1_000,
+                via_each: 1_000,
+                under_way: std::collections::BTreeMap::new(),
+            };
+            store::outbox::claim(tx, at(1_000), Duration::ZERO, fence, &room)
         };
         let rows = self.write(claim).await.into_iter();
         let mut rows: Vec<OutboxRow> = rows.map(|(_, row)| row.unwrap()).collect();

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use anyhow::Result;
 use model::act::Urgency;
 use model::api::Problem;
-use model::api::change::ChangeView;
+use model::api::change::{ChangeView, Why};
 use model::deliver::Proof;
 use model::observe::ChangeState;
 use model::{HostName, ServiceName, Version};
@@ -103,14 +103,18 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
         }
         Then::WhyNames(text) => {
             let change = change_of(world, None).await?;
-            let why = world.why(change).await?;
-            let lines = why.chain.iter().flat_map(|item| {
-                std::iter::once(item.text.as_str()).chain(item.detail.iter().map(String::as_str))
-            });
-            let lines: Vec<&str> = std::iter::once(why.sentence.as_str())
-                .chain(lines)
-                .collect();
-            says(&lines.join("\n"), text)
+            names(&world.why(change).await?, text)
+        }
+        Then::AlertFires(name, fires) => {
+            let view = world.alert(name).await?;
+            check(
+                view.alert.is_open() == *fires,
+                format!("it is {:?}", view.alert.state),
+            )
+        }
+        Then::WhyAlertNames(name, text) => {
+            let alert = world.alert(name).await?.alert.id;
+            names(&world.why_alert(alert).await?, text)
         }
     })
 }
@@ -198,6 +202,16 @@ fn no_repeat(world: &World) -> Seen {
         }
     }
     Ok(())
+}
+
+fn names(why: &Why, text: &str) -> Seen {
+    let lines = why.chain.iter().flat_map(|item| {
+        std::iter::once(item.text.as_str()).chain(item.detail.iter().map(String::as_str))
+    });
+    let lines: Vec<&str> = std::iter::once(why.sentence.as_str())
+        .chain(lines)
+        .collect();
+    says(&lines.join("\n"), text)
 }
 
 fn says(said: &str, text: &str) -> Seen {

@@ -38,6 +38,9 @@ pub enum Then {
     Pages(usize),
     MessageSays(String),
     NoRepeat,
+    /// The newest alert of a name fires, or does not.
+    AlertFires(String, bool),
+    WhyAlertNames(String, String),
     WhyNames(String),
     /// Every entry is sealed, and the chain of hashes holds.
     JournalWhole,
@@ -158,6 +161,21 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "no message came twice",
         make: |_| Ok(Then::NoRepeat),
+    },
+    Sentence {
+        pattern: "alert {name} is firing",
+        make: |f| Ok(Then::AlertFires(f.get(0).to_owned(), true)),
+    },
+    Sentence {
+        pattern: "alert {name} is resolved",
+        make: |f| Ok(Then::AlertFires(f.get(0).to_owned(), false)),
+    },
+    Sentence {
+        pattern: "why of alert {name} names {text}",
+        make: |f| {
+            let (name, text) = (f.get(0).to_owned(), f.get(1).to_owned());
+            Ok(Then::WhyAlertNames(name, text))
+        },
     },
     Sentence {
         pattern: "why names {text}",

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use model::deliver::Command;
-use model::{HostName, Version};
+use model::{HostName, Labels, Version};
 
-use super::sentence::Sentence;
+use super::sentence::{Filled, Sentence};
 use super::words::{duration, order};
+use crate::world::PostedAlert;
 
 #[derive(Debug)]
 pub enum When {
@@ -23,6 +24,7 @@ pub enum When {
     Reverts(HostName),
     Drifts(HostName, bool),
     Restart,
+    Alert(PostedAlert),
     /// The clocks of all machines are set back.
     ClocksBack(Duration),
     MailDown(bool),
@@ -95,6 +97,22 @@ pub(super) const TABLE: &[Sentence<When>] = &[
         make: |_| Ok(When::Restart),
     },
     Sentence {
+        pattern: "alert {name} of {service} is posted",
+        make: |f| Ok(When::Alert(alert(f, "", false)?)),
+    },
+    Sentence {
+        pattern: "alert {name} of {service} is posted as over",
+        make: |f| Ok(When::Alert(alert(f, "", true)?)),
+    },
+    Sentence {
+        pattern: "alert {name} of {service} with {label} is posted",
+        make: |f| Ok(When::Alert(alert(f, f.get(2), false)?)),
+    },
+    Sentence {
+        pattern: "alert {name} of {service} with {label} is posted as over",
+        make: |f| Ok(When::Alert(alert(f, f.get(2), true)?)),
+    },
+    Sentence {
         pattern: "all clocks are set back by {duration}",
         make: |f| Ok(When::ClocksBack(duration(f.get(0))?)),
     },
@@ -119,3 +137,13 @@ pub(super) const TABLE: &[Sentence<When>] = &[
         make: |f| Ok(When::Pass(duration(f.get(0))?)),
     },
 ];
+
+fn alert(f: &Filled, label: &str, is_over: bool) -> Result<PostedAlert, String> {
+    let mut labels = Labels::new([("alertname", f.get(0)), ("service", f.get(1))])?;
+    if !label.is_empty() {
+        let pair = label.split_once('=');
+        let (name, value) = pair.ok_or_else(|| format!("`{label}` is no label such as a=b"))?;
+        labels.insert(name, value)?;
+    }
+    Ok(PostedAlert { labels, is_over })
+}

@@ -1,5 +1,6 @@
 //! The world: one server, its fleet, the people who ship, and the time they all live in.
 
+mod alerts;
 mod definition;
 mod server;
 
@@ -25,6 +26,7 @@ use store::journal::Check;
 use store::{Durability, Store};
 use tempfile::TempDir;
 
+pub use alerts::PostedAlert;
 pub use definition::{RingWish, ServiceSpec, StrategyWish};
 use server::{Answer, Request, Server};
 

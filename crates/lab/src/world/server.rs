@@ -7,12 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, header};
 use engine::{
-    Addresses, Context, Hosts, Inbox, Notices, Outbox, Procedures, Rollouts, Sealer, Senders,
-    Verdicts,
+    Addresses, Alerts, Context, Hosts, Inbox, Incidents, Notices, Outbox, Procedures, Rollouts,
+    Sealer, Senders, Verdicts,
 };
 use metrics::Metrics;
 use model::Timestamp;
 use model::api::Problem;
+use model::deliver::Owner;
 use runtime::{Clock, Listener, Loop, Random, Turn, Wake, Wakes};
 use store::Store;
 use store::journal::Check;
@@ -21,6 +22,8 @@ use web::{App, Blobs};
 
 const PUBLIC_URL: &str = "http://sleepwell.example.test";
 const COMMAND: &str = "sleepwell";
+/// Who is told of alerts whose service names no owner.
+pub(super) const LAST_RESORT: &str = "everybody@example.test";
 /// Turns of one loop in a row; one that still wants another is broken.
 const TURNS: u32 = 100;
 /// Answers are read whole.
@@ -36,6 +39,8 @@ pub(super) struct Server {
     procedures: Procedures,
     rollouts: Rollouts,
     hosts: Hosts,
+    alerts: Alerts,
+    incidents: Incidents,
     notices: Notices,
     outbox: Outbox,
     sealer: Sealer,
@@ -47,7 +52,7 @@ pub(super) struct Server {
 struct Bell(Listener);
 
 /// Is every nudge that wakes a loop.
-struct Bells([Bell; 4]);
+struct Bells([Bell; 5]);
 
 impl Bell {
     fn of(wake: &Wake) -> Self {
@@ -69,6 +74,7 @@ impl Bells {
             &wakes.journal,
             &wakes.rollouts,
             &wakes.verdicts,
+            &wakes.alerts,
             &wakes.outbox,
         ];
         Self(all.map(Bell::of))
@@ -159,6 +165,8 @@ impl Server {
             procedures: Procedures::new(context.clone()),
             rollouts: Rollouts::new(context.clone()),
             hosts: Hosts::new(context.clone()),
+            alerts: Alerts::new(context.clone()),
+            incidents: Incidents::new(context.clone(), last_resort()),
             notices: Notices::new(context.clone()),
             outbox: Outbox::new(context.clone(), Senders::Inbox(inbox.clone())),
             sealer: Sealer::new(context.clone()),
@@ -198,6 +206,8 @@ impl Server {
         turn(&mut self.procedures, now).await?;
         turn(&mut self.hosts, now).await?;
         turn(&mut self.rollouts, now).await?;
+        turn(&mut self.alerts, now).await?;
+        turn(&mut self.incidents, now).await?;
         turn(&mut self.sealer, now).await?;
         turn(&mut self.notices, now).await?;
         turn(&mut self.outbox, now).await
@@ -224,6 +234,14 @@ impl Server {
         }
         let other = || Problem::new(status, "not_a_problem", String::from_utf8_lossy(&body));
         Err(serde_json::from_slice(&body).unwrap_or_else(|_| other()))
+    }
+}
+
+/// Returns who is told of alerts whose service names no owner.
+fn last_resort() -> Owner {
+    Owner {
+        mail: Some(LAST_RESORT.to_owned()),
+        ..Owner::default()
     }
 }
 

@@ -6,7 +6,7 @@ use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, Fact, RingName, Timestamp};
 
-use super::{evidence, foreign};
+use super::{alert, evidence, foreign};
 
 /// Is an entry in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +239,14 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             line(to),
             counted((*attempts).into(), "attempt")
         ),
+        Fact::AlertFired { .. }
+        | Fact::AlertResolved { .. }
+        | Fact::AlertsRefused { .. }
+        | Fact::IncidentOpened { .. }
+        | Fact::IncidentJoined { .. }
+        | Fact::IncidentReopened { .. }
+        | Fact::IncidentResolved { .. }
+        | Fact::NobodyTold { .. } => alert::of(fact, now).unwrap_or_default(),
         Fact::HookReceived {
             host,
             delivery: _,
@@ -270,6 +278,7 @@ fn detail(fact: &Fact, now: Timestamp) -> Vec<String> {
         Fact::MessageFailed { why, .. } if !line(why).is_empty() => {
             vec![format!("The last attempt ended with: {}.", line(why))]
         }
+        Fact::AlertFired { summary, .. } => alert::detail(summary),
         _ => Vec::new(),
     }
 }

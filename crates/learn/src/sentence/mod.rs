@@ -1,5 +1,6 @@
 //! Journal entries and verdicts in words.
 
+mod alert;
 mod evidence;
 mod fact;
 mod foreign;

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use learn::sentence::of;
+use model::act::Urgency;
 use model::deliver::{
     Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason, Priority,
     Proof,
 };
-use model::{ActionId, Entry, Fact, Kind, PageId, Role, Timestamp, VerdictId};
+use model::judge::Resolution;
+use model::{
+    ActionId, AlertId, ChangeId, Entry, Fact, IncidentId, Kind, PageId, Role, Timestamp, VerdictId,
+};
 use serde_json::json;
 
 use crate::fixture::{START, entry, name, new, old, verdict};
@@ -429,7 +433,106 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             cdevent(None, DeliveryOutcome::NotUnderstood),
             "/ci sent `dev.cdevents.service.deployed.0.3.0`, which is kept and not understood.",
         ),
+        (
+            Fact::AlertFired {
+                alert: AlertId(12),
+                service: shop(),
+                name: "HighErrorRate".to_owned(),
+                summary: "3.2 % of payments fail.".to_owned(),
+                starts_at: START - Duration::from_secs(60),
+                changes: vec![ChangeId(7), ChangeId(6)],
+            },
+            "alt-12 fired: HighErrorRate for shop, since 14:02:00 UTC; around then: chg-7 and chg-6.",
+        ),
+        (
+            Fact::AlertFired {
+                alert: AlertId(13),
+                service: shop(),
+                name: "Down".to_owned(),
+                summary: String::new(),
+                starts_at: START,
+                changes: vec![],
+            },
+            "alt-13 fired: Down for shop, since 14:03:00 UTC.",
+        ),
+        (
+            resolved(Resolution::Told),
+            "alt-12 is resolved: Down; its sender says so.",
+        ),
+        (
+            resolved(Resolution::Lapsed),
+            "alt-12 is resolved: Down; it was not sent again in time.",
+        ),
+        (
+            Fact::AlertsRefused {
+                service: shop(),
+                alerts: 2,
+                limit: 10_000,
+            },
+            "2 alerts for shop were refused: it has 10000 open ones, which is the limit.",
+        ),
+        (
+            opened(Urgency::High),
+            "inc-3 was opened: Down for shop; it wakes its owner.",
+        ),
+        (
+            opened(Urgency::Low),
+            "inc-3 was opened: Down for shop; its owner is told and not woken.",
+        ),
+        (
+            Fact::IncidentJoined {
+                alerts: 1,
+                names: vec!["alt-13".to_owned()],
+                told_at: None,
+            },
+            "1 alert joined it: alt-13.",
+        ),
+        (
+            Fact::IncidentJoined {
+                alerts: 2,
+                names: vec!["alt-13".to_owned(), "alt-14".to_owned()],
+                told_at: Some(START + Duration::from_secs(300)),
+            },
+            "2 alerts joined it: alt-13 and alt-14; its owner heard of it just now and is told at 14:08:00 UTC.",
+        ),
+        (
+            Fact::IncidentReopened {
+                title: "Down".to_owned(),
+            },
+            "Down fires again, soon after it was resolved.",
+        ),
+        (
+            Fact::IncidentResolved {
+                title: "Down".to_owned(),
+                after_ms: 65_000,
+            },
+            "Down is resolved after 1 min 5 s.",
+        ),
+        (
+            Fact::NobodyTold {
+                title: "shop: Down fires".to_owned(),
+                why: "no owner".to_owned(),
+            },
+            "Nobody was told \"shop: Down fires\": no owner.",
+        ),
     ]
+}
+
+fn resolved(how: Resolution) -> Fact {
+    Fact::AlertResolved {
+        alert: AlertId(12),
+        name: "Down".to_owned(),
+        how,
+    }
+}
+
+fn opened(urgency: Urgency) -> Fact {
+    Fact::IncidentOpened {
+        incident: IncidentId(3),
+        service: "shop".parse().unwrap(),
+        title: "Down".to_owned(),
+        urgency,
+    }
 }
 
 fn hook(event: GitEvent) -> Fact {
@@ -494,9 +597,17 @@ fn variant(fact: &Fact) -> usize {
         Fact::CdeventReceived { .. } => 31,
         Fact::HostExcluded { .. } => 32,
         Fact::HostRetired { .. } => 33,
+        Fact::AlertFired { .. } => 34,
+        Fact::AlertResolved { .. } => 35,
+        Fact::AlertsRefused { .. } => 36,
+        Fact::IncidentOpened { .. } => 37,
+        Fact::IncidentJoined { .. } => 38,
+        Fact::IncidentReopened { .. } => 39,
+        Fact::IncidentResolved { .. } => 40,
+        Fact::NobodyTold { .. } => 41,
     }
 }
-const VARIANTS: usize = 34;
+const VARIANTS: usize = 42;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))
@@ -525,7 +636,10 @@ fn verdicts_and_lost_messages_have_detail() {
         .filter(|told| !told.detail.is_empty())
         .map(|told| told.event)
         .collect();
-    assert_eq!(with_detail, ["verdict_given", "message_failed"]);
+    assert_eq!(
+        with_detail,
+        ["verdict_given", "message_failed", "alert_fired"]
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChangeId, EntryId, PageId, Timestamp};
+use crate::{ChangeId, EntryId, IncidentId, PageId, Subject, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutboxRow {
@@ -45,13 +45,30 @@ impl fmt::Display for Destination {
     }
 }
 
+impl Destination {
+    /// Returns whom it goes through, so that no one of them gets too much at once: `mail`, or the host of a
+    /// URL with its port.
+    pub fn via(&self) -> &str {
+        match self {
+            Destination::Mail(_) => "mail",
+            Destination::Webhook(url) | Destination::Cdevents(url) => host(url).1,
+        }
+    }
+}
+
 fn without_secrets(url: &str) -> String {
+    let (scheme, host) = host(url);
+    format!("{scheme}://{host}/…")
+}
+
+/// Returns scheme and host of a URL, without what may be a secret.
+fn host(url: &str) -> (&str, &str) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}/…")
+    (scheme, host)
 }
 
 /// Is what is said; each sender gives it its own form.
@@ -63,11 +80,22 @@ pub struct Message {
     /// Paragraphs, plain text, first the most important one.
     pub text: Vec<String>,
     pub change: Option<ChangeId>,
+    /// Rows of an earlier program know none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
     /// The verdict's evidence or whatever a program would want to read.
     pub data: serde_json::Value,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Message {
+    /// Returns what it is about, none for one that is no news of ours.
+    pub fn subject(&self) -> Option<Subject> {
+        let incident = self.incident.map(Subject::Incident);
+        incident.or(self.change.map(Subject::Change))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
     /// Told, not woken.

@@ -1,6 +1,7 @@
 //! Bodies of our own API: what the server answers and what the CLI, the agents and the pages read.
 
 pub mod agent;
+pub mod alert;
 pub mod change;
 pub mod deliver;
 pub mod delivery;

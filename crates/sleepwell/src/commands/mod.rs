@@ -2,6 +2,7 @@
 
 pub(crate) mod adapter;
 pub(crate) mod agent;
+pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod changes;
 pub(crate) mod check;

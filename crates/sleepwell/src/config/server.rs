@@ -31,8 +31,19 @@ pub(crate) struct ServerConfig {
     /// The git hosts whose webhooks are taken: `hooks: {github: {secret: …}}`.
     #[serde(default)]
     pub(crate) hooks: BTreeMap<GitHost, Hook>,
+    /// Who is told of alerts whose service names no owner: `receiver: {mail: …, webhook: …}`.
+    pub(crate) receiver: Option<Receiver>,
     /// Who is told by CDEvents what happens here; without it nobody is.
     pub(crate) cdevents: Option<CdeventsConfig>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Receiver {
+    /// `ops@example.com`.
+    pub(crate) mail: Option<String>,
+    /// Takes each message by POST; may hold a key.
+    pub(crate) webhook: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -125,6 +136,12 @@ impl ServerConfig {
                 self.hooks.insert(host, Hook { secret });
             }
         }
+        if let Some(mail) = env("SLEEPWELL_RECEIVER_MAIL") {
+            self.receiver.get_or_insert_default().mail = Some(mail);
+        }
+        if let Some(url) = env("SLEEPWELL_RECEIVER_WEBHOOK") {
+            self.receiver.get_or_insert_default().webhook = Some(Secret::new(url));
+        }
         if let Some(sink) = env("SLEEPWELL_CDEVENTS_SINK") {
             let source = self.cdevents.take().and_then(|known| known.source);
             let sink = Secret::new(sink);
@@ -216,6 +233,23 @@ mod tests {
         assert_eq!(events.sink.reveal(), "https://a.example.test/key");
         assert_eq!(events.source.as_deref(), Some("/prod"));
         assert!(read("", &[("SLEEPWELL_CDEVENTS_SOURCE", "/prod")]).is_err());
+    }
+
+    #[test]
+    fn the_receiver_of_last_resort_may_have_a_mail_and_a_webhook() {
+        let text = "receiver: {mail: ops@example.test}\n";
+        let env = [(
+            "SLEEPWELL_RECEIVER_WEBHOOK",
+            "https://chat.example.test/key",
+        )];
+        let config = read(text, &env).unwrap();
+        assert!(!format!("{config:?}").contains("key"));
+        let receiver = config.receiver.unwrap();
+        assert_eq!(receiver.mail.as_deref(), Some("ops@example.test"));
+        let webhook = receiver.webhook.unwrap();
+        assert_eq!(webhook.reveal(), "https://chat.example.test/key");
+        assert!(read("receiver: {phone: 1}", &[]).is_err());
+        assert!(read("", &[]).unwrap().receiver.is_none());
     }
 
     #[test]

@@ -56,6 +56,14 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::MessageQueued { .. }
+        | Fact::AlertFired { .. }
+        | Fact::AlertResolved { .. }
+        | Fact::AlertsRefused { .. }
+        | Fact::IncidentOpened { .. }
+        | Fact::IncidentJoined { .. }
+        | Fact::IncidentReopened { .. }
+        | Fact::IncidentResolved { .. }
+        | Fact::NobodyTold { .. }
         | Fact::HookReceived { .. }
         | Fact::CdeventReceived { .. } => return None,
         Fact::HostProof { proof, .. } if *proof == Proof::Pending => return None,

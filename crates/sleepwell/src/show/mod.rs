@@ -9,6 +9,7 @@
 //! **Must not know**: the terminal itself, the clock, the network, the configuration. The caller asks
 //! for the size, respects `NO_COLOR` and writes.
 
+pub(crate) mod alerts;
 pub(crate) mod changes;
 pub(crate) mod doctor;
 pub(crate) mod exit;
@@ -19,6 +20,7 @@ pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod live;
 mod mark;
+pub(crate) mod pages;
 pub(crate) mod problem;
 mod result;
 mod signals;

@@ -1,8 +1,10 @@
 //! What every driver must do, as generic functions over an open [`store::Store`].
 
+pub(crate) mod alert;
 pub(crate) mod delivery;
 pub(crate) mod fleet;
 pub(crate) mod id;
+pub(crate) mod incident;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod outbox;
@@ -33,6 +35,15 @@ macro_rules! suite {
             lease::a_server_frees_the_leases_of_its_dead_processes_alone,
             outbox::a_claimed_row_comes_back_when_its_lease_ends,
             outbox::a_row_ends_once,
+            outbox::the_urgent_is_claimed_first_and_then_what_waits_longest,
+            outbox::no_receiver_gets_more_than_its_share,
+            outbox::messages_are_found_by_what_they_are_about,
+            alert::one_alert_of_a_key_is_open_at_a_time,
+            alert::news_is_looked_at_once,
+            alert::those_that_ran_out_are_found,
+            alert::a_list_is_narrowed_and_paged,
+            incident::one_incident_of_a_kind_is_open_at_a_time,
+            incident::what_is_due_is_found,
             rollout::a_decision_on_stale_state_is_refused,
             rollout::two_rollouts_never_own_one_service,
             rollout::an_action_is_taken_once,

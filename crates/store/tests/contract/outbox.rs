@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::act::{Destination, Message, OutboxRow, OutboxState, Urgency};
-use model::{EntryId, PageId, Timestamp};
+use model::{ChangeId, EntryId, IncidentId, PageId, Subject, Timestamp};
 use store::lease::Fence;
+use store::outbox::Room;
 use store::{Error, Store, outbox};
 
 use super::at;
@@ -15,6 +17,7 @@ pub(crate) fn row(n: u128) -> OutboxRow {
         title: "a title".into(),
         text: vec![],
         change: None,
+        incident: None,
         data: serde_json::Value::Null,
     };
     OutboxRow {
@@ -29,8 +32,16 @@ pub(crate) fn row(n: u128) -> OutboxRow {
     }
 }
 
+fn room(in_all: usize, via_each: usize) -> Room {
+    Room {
+        in_all,
+        via_each,
+        under_way: BTreeMap::new(),
+    }
+}
+
 async fn claim(store: &Store, now: Timestamp) -> Vec<OutboxRow> {
-    let claimed = store.write(move |tx| outbox::claim(tx, now, LEASE, Fence(1), 10));
+    let claimed = store.write(move |tx| outbox::claim(tx, now, LEASE, Fence(1), &room(10, 10)));
     let claimed = claimed.await.unwrap().into_iter();
     claimed.map(|(_, row)| row.unwrap()).collect()
 }
@@ -90,4 +101,62 @@ pub(crate) async fn a_row_ends_once(store: Store) {
     );
     assert_eq!(store.read(outbox::open_count).await.unwrap(), 0);
     assert_eq!(claim(&store, at(1_000)).await, []);
+}
+
+async fn enqueue(store: &Store, rows: Vec<OutboxRow>) {
+    let enqueue = store.write(move |tx| rows.iter().try_for_each(|row| outbox::enqueue(tx, row)));
+    enqueue.await.unwrap();
+}
+
+async fn claimed(store: &Store, room: Room) -> Vec<u128> {
+    let claimed = store.write(move |tx| outbox::claim(tx, at(100), LEASE, Fence(1), &room));
+    let ids = claimed.await.unwrap().into_iter().map(|(id, _)| id);
+    let number = |id: PageId| (1..).find(|n| row(*n).id == id).unwrap();
+    ids.map(number).collect()
+}
+
+pub(crate) async fn the_urgent_is_claimed_first_and_then_what_waits_longest(store: Store) {
+    let mut rows = [4, 3, 2, 1].map(row);
+    rows[0].message.urgency = Urgency::High;
+    rows[1].message.urgency = Urgency::High;
+    enqueue(&store, rows.to_vec()).await;
+    assert_eq!(claimed(&store, room(3, 9)).await, [3, 4, 1]);
+    assert_eq!(claimed(&store, room(3, 9)).await, [2]);
+}
+
+pub(crate) async fn no_receiver_gets_more_than_its_share(store: Store) {
+    let to = |n: u128, host: &str| OutboxRow {
+        destination: Destination::Webhook(format!("https://{host}/hook")),
+        ..row(n)
+    };
+    let mut rows: Vec<OutboxRow> = (1..=30).map(|n| to(n, "slow.example.test")).collect();
+    rows.push(to(31, "other.example.test"));
+    rows.push(row(32));
+    enqueue(&store, rows).await;
+    let mut with_one = room(10, 2);
+    let slow = || "slow.example.test".to_owned();
+    with_one.under_way.insert(slow(), 1);
+    assert_eq!(claimed(&store, with_one).await, [1, 31, 32]);
+    let mut full = room(10, 2);
+    full.under_way.insert(slow(), 2);
+    assert_eq!(claimed(&store, full).await, [0; 0]);
+    assert_eq!(claimed(&store, room(10, 2)).await, [2, 3]);
+}
+
+pub(crate) async fn messages_are_found_by_what_they_are_about(store: Store) {
+    let mut rows = [1, 2, 3, 4].map(row);
+    rows[0].message.incident = Some(IncidentId(7));
+    rows[1].message.change = Some(ChangeId(7));
+    rows[3].message.incident = Some(IncidentId(7));
+    enqueue(&store, rows.to_vec()).await;
+    let about = |subject: Option<Subject>, limit| {
+        store.read(move |tx| outbox::list(tx, subject.as_ref(), limit))
+    };
+    let incident = || Some(Subject::Incident(IncidentId(7)));
+    let [first, _, _, last] = rows.clone();
+    assert_eq!(about(incident(), 9).await.unwrap(), [last.clone(), first]);
+    assert_eq!(about(incident(), 1).await.unwrap(), [last]);
+    let change = Some(Subject::Change(ChangeId(7)));
+    assert_eq!(about(change, 9).await.unwrap(), [rows[1].clone()]);
+    assert_eq!(about(None, 9).await.unwrap().len(), 4);
 }

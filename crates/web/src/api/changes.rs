@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use model::api::alert::Asked;
 use model::api::change::{ChangeView, Why};
 use model::observe::{Change, ChangeState};
 use model::{ChangeId, Timestamp, limit};
@@ -52,11 +53,24 @@ pub(crate) async fn get(
         .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))
 }
 
-/// Walks the chain of causes of a change.
-pub(crate) async fn why(State(app): State<App>, Path(id): Path<ChangeId>) -> Result<Json<Why>> {
+/// Walks the chain of causes of a change, an alert, an incident or a page.
+pub(crate) async fn why(State(app): State<App>, Path(id): Path<Asked>) -> Result<Json<Why>> {
     let now = app.clock.now();
     let story = app.store.read(move |tx| load::why(tx, id, now)).await?;
-    story
-        .map(Json)
-        .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))
+    story.map(Json).ok_or_else(|| {
+        unknown(
+            what(id),
+            id,
+            "sleepwell changes and sleepwell alerts list them",
+        )
+    })
+}
+
+fn what(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Change(_) => "change",
+        Asked::Alert(_) => "alert",
+        Asked::Incident(_) => "incident",
+        Asked::Page(_) => "page",
+    }
 }

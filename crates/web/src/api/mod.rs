@@ -1,5 +1,6 @@
 //! Our own API, `/api/v1/<word>/…`: one file per noun.
 
+pub(crate) mod alerts;
 pub(crate) mod artifacts;
 pub(crate) mod cdevents;
 pub(crate) mod changes;
@@ -7,10 +8,12 @@ pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
+pub(crate) mod incidents;
 pub(crate) mod inventory;
 pub(crate) mod join_tokens;
 pub(crate) mod journal;
 pub(crate) mod orders;
+pub(crate) mod pages;
 pub(crate) mod releases;
 pub(crate) mod rollouts;
 pub(crate) mod tokens;

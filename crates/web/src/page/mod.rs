@@ -27,7 +27,7 @@ pub(crate) async fn home(State(app): State<App>) -> Result<Html<String>> {
             let changes = store::change::list(tx, &store::change::Filter::default(), CHANGES)?;
             let mut stories = Vec::new();
             for change in &changes {
-                stories.push(load::why(tx, change.id, now)?);
+                stories.push(load::why_of_change(tx, change.id, now)?);
             }
             Ok::<_, store::Error>((changes, stories))
         })
@@ -49,7 +49,10 @@ pub(crate) async fn change(
     let read = app
         .store
         .read(move |tx| {
-            Ok::<_, store::Error>((load::change(tx, id, now)?, load::why(tx, id, now)?))
+            Ok::<_, store::Error>((
+                load::change(tx, id, now)?,
+                load::why_of_change(tx, id, now)?,
+            ))
         })
         .await?;
     let (Some(view), Some(why)) = read else {

@@ -66,6 +66,15 @@ const MAP: &[(&str, &str, Access)] = &[
         "/api/v1/deliver/hooks/forgejo",
         Signed(GitHost::Forgejo),
     ),
+    ("POST", "/api/v2/alerts", Needs(Role::Ingest)),
+    ("POST", "/api/v2/alerts/", Needs(Role::Ingest)),
+    ("POST", "/alertmanager/api/v2/alerts", Needs(Role::Ingest)),
+    ("POST", "/alertmanager/api/v2/alerts/", Needs(Role::Ingest)),
+    ("GET", "/api/v1/judge/alerts", Needs(Role::Viewer)),
+    ("GET", "/api/v1/judge/alerts/{id}", Needs(Role::Viewer)),
+    ("GET", "/api/v1/act/incidents", Needs(Role::Viewer)),
+    ("GET", "/api/v1/act/incidents/{id}", Needs(Role::Viewer)),
+    ("GET", "/api/v1/act/pages", Needs(Role::Viewer)),
     ("GET", "/api/v1/observe/changes", Needs(Role::Viewer)),
     ("GET", "/api/v1/observe/changes/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/judge/verdicts", Needs(Role::Viewer)),
@@ -204,6 +213,8 @@ fn filled(path: &str) -> String {
         _ if path.starts_with("/api/v1/deliver/hosts/") => {
             model::HostId::new(model::Timestamp::UNIX_EPOCH, 1).to_string()
         }
+        "/api/v1/judge/alerts/{id}" => "alt-1".to_owned(),
+        "/api/v1/act/incidents/{id}" => "inc-1".to_owned(),
         _ => "chg-1".to_owned(),
     };
     path.replace("{id}", &id)
@@ -248,10 +259,33 @@ async fn every_route_answers_every_caller_as_the_map_says() {
                 let call = world.call(method.parse().unwrap(), &filled(path));
                 let answer = caller.prepare(call).json_bytes("{}").await;
                 let who = format!("{} {:?}: {method} {path}", caller.name, caller.role);
-                check(&answer, caller.refusal(*access), method != "HEAD", &who);
+                if is_alertmanagers(path) {
+                    check_alertmanager(&answer, caller.refusal(*access), &who);
+                } else {
+                    check(&answer, caller.refusal(*access), method != "HEAD", &who);
+                }
             }
         }
     }
+}
+
+/// Errors there have the shape that Alertmanager's clients read.
+fn is_alertmanagers(path: &str) -> bool {
+    path.starts_with("/api/v2/") || path.starts_with("/alertmanager/")
+}
+
+fn check_alertmanager(answer: &Answer, refusal: Option<(StatusCode, &str)>, who: &str) {
+    let Some((wanted, _)) = refusal else {
+        // An object is no array of alerts.
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{who}");
+        return;
+    };
+    assert_eq!(answer.status, wanted, "{who}");
+    let bearer = answer.header("www-authenticate") == "Bearer";
+    assert_eq!(bearer, wanted == StatusCode::UNAUTHORIZED, "{who}");
+    let body: serde_json::Value = answer.to();
+    assert_eq!(body["code"], wanted.as_u16(), "{who}");
+    assert!(!body["message"].as_str().unwrap().is_empty(), "{who}");
 }
 
 fn check(answer: &Answer, refusal: Option<(StatusCode, &str)>, has_body: bool, who: &str) {
@@ -299,7 +333,13 @@ async fn a_path_takes_only_its_own_methods() {
                 answer.header("allow").split(',').all(takes),
                 "{method} {path}"
             );
-            if method != "HEAD" {
+            if is_alertmanagers(path) && method != "HEAD" {
+                assert_eq!(
+                    answer.to::<serde_json::Value>()["code"],
+                    405,
+                    "{method} {path}"
+                );
+            } else if method != "HEAD" {
                 answer.problem(405, "method_not_allowed");
             }
         }

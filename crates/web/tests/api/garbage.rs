@@ -67,6 +67,10 @@ fn send(method: &str, path: &str, content_type: &str, body: Vec<u8>) {
             answer.text()
         );
         if answer.status.is_client_error() {
+            if is_alerts(path) {
+                check_alertmanager(&answer);
+                return;
+            }
             let code = answer.to::<Value>()["code"].as_str().unwrap().to_owned();
             answer.problem(answer.status.as_u16(), &code);
         } else {
@@ -76,6 +80,20 @@ fn send(method: &str, path: &str, content_type: &str, body: Vec<u8>) {
 }
 
 const CDEVENTS: &str = "/api/v1/deliver/cdevents";
+fn is_alerts(path: &str) -> bool {
+    path.trim_end_matches('/').ends_with("/api/v2/alerts")
+}
+
+/// Its errors have a shape of their own: an object, or of alerts that are not valid a sentence.
+fn check_alertmanager(answer: &crate::support::Answer) {
+    match answer.to::<Value>() {
+        Value::String(faults) => assert!(answer.status == 400 && !faults.is_empty()),
+        error => {
+            assert_eq!(error["code"], answer.status.as_u16());
+            assert!(!error["message"].as_str().unwrap().is_empty());
+        }
+    }
+}
 
 /// Begins a call that the server lets in, whoever has to make it.
 async fn admitted(method: &str, path: &str, body: &[u8]) -> Call {
@@ -89,7 +107,9 @@ async fn admitted(method: &str, path: &str, body: &[u8]) -> Call {
     }
     match path {
         "/agent/v1/enrol" => call.bearer(&target.world.token(Role::Join).await),
-        CDEVENTS => call.bearer(&target.world.token(Role::Ingest).await),
+        path if path == CDEVENTS || is_alerts(path) => {
+            call.bearer(&target.world.token(Role::Ingest).await)
+        }
         path if path.starts_with("/agent") => call.bearer(&target.agent),
         _ => call.bearer(&target.admin),
     }
@@ -103,6 +123,7 @@ async fn read_back() {
         "/api/v1/observe/changes/1",
         "/api/v1/tokens",
         "/api/v1/learn/journal",
+        "/api/v1/judge/alerts",
     ] {
         let answer = target.world.get(path).bearer(&target.admin).send().await;
         assert!(
@@ -187,6 +208,11 @@ fn good(path: &str) -> Value {
                 } },
             },
         }),
+        path if is_alerts(path) => json!([{
+            "labels": { "alertname": "Down", "service": "shop", "environment": "production" },
+            "annotations": { "summary": "it is down" }, "startsAt": now, "endsAt": null,
+            "generatorURL": "http://rules.example.test/graph?x=1",
+        }]),
         _ => json!({ "any": ["thing", 1, null] }),
     }
 }

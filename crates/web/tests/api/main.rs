@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod agents;
+mod alerts;
 mod artifacts;
 mod cdevents;
 mod connections;

@@ -4,8 +4,9 @@ use insta::assert_snapshot;
 use model::api::change::{ChangeView, Why};
 use model::observe::ChangeState;
 
+use super::alert_fixture;
 use super::fixture::{self, ASCII, NARROW, WIDE};
-use crate::show::{Style, changes, exit, hosts, tree, why};
+use crate::show::{Style, alerts, changes, exit, hosts, pages, tree, why};
 
 /// Returns the frozen frame with the result under it and the code the command ends with.
 fn session(view: &ChangeView, style: Style) -> String {
@@ -158,6 +159,24 @@ fn hosts_show_what_they_really_run() {
     assert_snapshot!("hosts_narrow", hosts::table(&fixture::hosts(), now, NARROW));
     assert_snapshot!("hosts_ascii", hosts::table(&fixture::hosts(), now, ASCII));
     assert!(hosts::table(&[], now, WIDE).contains("sleepwell agent join"));
+}
+
+#[test]
+fn alerts_say_whether_anybody_knows() {
+    let (alerts, now) = (alert_fixture::alerts(), fixture::at("14:12:00"));
+    assert_snapshot!("alerts_wide", alerts::table(&alerts, now, WIDE));
+    assert_snapshot!("alerts_narrow", alerts::table(&alerts, now, NARROW));
+    assert_snapshot!("alerts_ascii", alerts::table(&alerts, now, ASCII));
+    assert!(alerts::table(&[], now, WIDE).contains("sleepwell alerts --all"));
+}
+
+#[test]
+fn pages_say_whether_they_arrived() {
+    let (pages, now) = (alert_fixture::pages(), fixture::at("14:12:00"));
+    assert_snapshot!("pages_wide", pages::table(&pages, now, WIDE));
+    assert_snapshot!("pages_narrow", pages::table(&pages, now, NARROW));
+    assert_snapshot!("pages_ascii", pages::table(&pages, now, ASCII));
+    assert!(pages::table(&[], now, WIDE).contains("Nobody was told"));
 }
 
 #[test]

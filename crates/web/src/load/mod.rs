@@ -1,5 +1,9 @@
 //! Reads what a page or an answer shows, on one snapshot.
 
+mod alert;
+
+pub(crate) use alert::{alerts, incident, page, why};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use learn::change::{HostNow, ViewInput};
@@ -23,7 +27,11 @@ pub(crate) fn change(
 }
 
 /// Walks the causes of one change.
-pub(crate) fn why(tx: &mut Tx<'_>, id: ChangeId, now: Timestamp) -> Result<Option<Why>, Error> {
+pub(crate) fn why_of_change(
+    tx: &mut Tx<'_>,
+    id: ChangeId,
+    now: Timestamp,
+) -> Result<Option<Why>, Error> {
     let subject = Subject::Change(id);
     let entries = entries(tx, &subject)?;
     let view = view(tx, id, &entries, now)?;

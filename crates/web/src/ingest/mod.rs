@@ -1,0 +1,3 @@
+//! What other tools send in their own protocols.
+
+pub(crate) mod alerts;
