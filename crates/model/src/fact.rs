@@ -14,7 +14,7 @@ use crate::{
     ServiceName, Timestamp, VerdictId, Version,
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {
     // Machinery.

@@ -108,6 +108,16 @@ macro_rules! typed_ids {
                 text.parse().map_err(de::Error::custom)
             }
         }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::schema::text(concat!("^", $prefix, "_[0-9A-HJKMNP-TV-Z]{26}$"))
+            }
+        }
     )*};
 }
 
@@ -167,6 +177,16 @@ macro_rules! numbered_ids {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
                 text.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::schema::text(concat!("^", $prefix, "-[1-9][0-9]*$"))
             }
         }
     )*};

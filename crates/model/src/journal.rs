@@ -13,7 +13,7 @@ use crate::digest::Hasher;
 use crate::{AlertId, ChangeId, Digest, EntryId, HostName, IncidentId, ServiceName, Timestamp};
 
 /// Is one fact. `body` is an object whose `fact` names what happened; see [`crate::journal::Fact`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Entry {
     pub id: EntryId,
     pub at: Timestamp,
@@ -26,7 +26,7 @@ pub struct Entry {
     pub body: serde_json::Value,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Kind {
     Change,
     Signal,

@@ -20,6 +20,7 @@ pub mod limit;
 pub mod name;
 pub mod observe;
 pub mod role;
+mod schema;
 pub mod secret;
 pub mod time;
 pub mod words;

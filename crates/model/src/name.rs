@@ -66,6 +66,16 @@ macro_rules! names {
                 text.parse().map_err(de::Error::custom)
             }
         }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::schema::name($more)
+            }
+        }
     )*};
 }
 

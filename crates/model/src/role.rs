@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Is what a token allows. The first three are people's and each includes the one before;
 /// `Agent`, `Join` and `Ingest` open their own rows only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads.

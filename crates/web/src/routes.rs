@@ -5,15 +5,16 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, head, post, put};
+use axum::routing::MethodRouter;
 use model::api::Problem;
 use model::deliver::GitHost;
 use model::{Role, limit};
 
 use crate::access::{Access, guard};
+use crate::describe::{Describe, Described, delete, get, head, post, put};
 use crate::dialect;
 pub use crate::dialect::Dialect;
-use crate::{App, agent, api, error, health, ingest, page, patience};
+use crate::{App, agent, api, error, health, ingest, openapi, page, patience};
 
 /// Is one row of the table.
 pub struct Route {
@@ -24,17 +25,19 @@ pub struct Route {
     pub body_limit: usize,
     /// Whose words its errors are told in.
     pub dialect: Dialect,
+    pub(crate) describe: Describe,
     handler: MethodRouter<App>,
 }
 
-fn route(method: Method, path: &'static str, access: Access, handler: MethodRouter<App>) -> Route {
+fn route(method: Method, path: &'static str, access: Access, described: Described) -> Route {
     Route {
         method,
         path,
         access,
         body_limit: limit::BODY_BYTES,
         dialect: Dialect::of(path),
-        handler,
+        describe: described.describe,
+        handler: described.handler,
     }
 }
 
@@ -263,6 +266,12 @@ pub fn all() -> Vec<Route> {
             get(api::events::events),
         ),
         // People and tokens.
+        route(
+            get_.clone(),
+            "/api/v1/openapi.json",
+            viewer,
+            get(openapi::show),
+        ),
         route(get_.clone(), "/api/v1/me", viewer, get(api::tokens::me)),
         route(
             get_.clone(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Urgency;
 use crate::{EntryId, IncidentId, ServiceName, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Incident {
     pub id: IncidentId,
     pub service: ServiceName,
@@ -28,7 +28,7 @@ pub struct Incident {
     pub last_entry: EntryId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum IncidentState {
     Triggered,
@@ -36,7 +36,7 @@ pub enum IncidentState {
 }
 
 /// Is what the newest message about an incident said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Told {
     /// When it was last told that something fires, or did.
     pub at: Timestamp,

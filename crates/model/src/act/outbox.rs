@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ChangeId, EntryId, IncidentId, PageId, Subject, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutboxRow {
     pub id: PageId,
     pub destination: Destination,
@@ -25,7 +25,7 @@ pub struct OutboxRow {
     pub cause: EntryId,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "by", content = "to")]
 pub enum Destination {
     Mail(String),
@@ -72,7 +72,7 @@ fn host(url: &str) -> (&str, &str) {
 }
 
 /// Is what is said; each sender gives it its own form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Message {
     pub urgency: Urgency,
     /// One line: what happened, to what.
@@ -95,7 +95,9 @@ impl Message {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
     /// Told, not woken.
@@ -104,7 +106,7 @@ pub enum Urgency {
     High,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum OutboxState {
     Queued,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::VerdictState;
 
 /// Is one row of the table "when this, do that".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Procedure {
     /// Unique within a service.
     pub name: String,
@@ -16,12 +16,12 @@ pub struct Procedure {
     pub otherwise: Option<Do>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct When {
     pub verdict: VerdictState,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Do {
     /// Undo the change the verdict is about.

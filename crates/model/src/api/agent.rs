@@ -6,7 +6,7 @@ use crate::deliver::{Desired, Refused, Reported};
 use crate::{HostId, HostName, Labels, ServiceName, Timestamp};
 
 /// `POST /agent/v1/enrol`, with the join token as bearer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Enrol {
     pub hostname: HostName,
     pub labels: Labels,
@@ -15,7 +15,7 @@ pub struct Enrol {
     pub agent_version: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Enrolled {
     pub agent_id: HostId,
     /// Shown once; goes with every later call.
@@ -23,7 +23,7 @@ pub struct Enrolled {
 }
 
 /// `POST /agent/v1/sync`: what runs, and what is known of the wish.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sync {
     pub boot_id: String,
     pub agent_version: String,
@@ -40,7 +40,7 @@ pub struct Sync {
 }
 
 /// The answer; status 304 without a body when `revision_seen` and `epoch_seen` are current.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Wish {
     /// Counts up with every server that took over; a lower one than seen before is refused.
     pub epoch: u64,
@@ -53,14 +53,14 @@ pub struct Wish {
 }
 
 /// `POST /agent/v1/events`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Events {
     pub boot_id: String,
     pub events: Vec<Event>,
 }
 
 /// Is one thing that happened on a host; repeats of (host, boot, seq) are dropped by the server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     pub seq: u64,
     pub at: Timestamp,
@@ -69,7 +69,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum EventKind {
     /// A step of the way to a release began or ended.
@@ -84,7 +84,7 @@ pub enum EventKind {
     Log { text: String },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepPhase {
     Intent,
@@ -92,7 +92,7 @@ pub enum StepPhase {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventsStored {
     /// The highest `seq` stored for this boot.
     pub seq: u64,

@@ -9,7 +9,7 @@ use crate::act::{Incident, OutboxState, Urgency};
 use crate::judge::Alert;
 use crate::{AlertId, ChangeId, IncidentId, PageId, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AlertView {
     #[serde(flatten)]
     pub alert: Alert,
@@ -17,7 +17,7 @@ pub struct AlertView {
 }
 
 /// Is whether anybody knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ToldState {
     /// A message is due later, or at the next turn.
@@ -44,7 +44,7 @@ impl fmt::Display for ToldState {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IncidentView {
     #[serde(flatten)]
     pub incident: Incident,
@@ -54,7 +54,7 @@ pub struct IncidentView {
 }
 
 /// Is a message to one receiver; what it says is the receiver's, and so is the address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PageView {
     pub id: PageId,
     /// Without what may be a secret.

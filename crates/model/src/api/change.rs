@@ -8,7 +8,7 @@ use crate::observe::{Change, Level};
 use crate::{Digest, EntryId, HostName, Kind, RingName, Timestamp, Version};
 
 /// `GET /api/v1/observe/changes/{id}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChangeView {
     #[serde(flatten)]
     pub change: Change,
@@ -29,7 +29,7 @@ pub struct ChangeView {
     pub now: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RingView {
     pub name: RingName,
     pub state: RingState,
@@ -42,7 +42,7 @@ pub struct RingView {
     pub note: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingState {
     Waiting,
@@ -58,7 +58,7 @@ pub enum RingState {
     Skipped,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostLine {
     pub host: HostName,
     pub running: Option<Version>,
@@ -68,7 +68,7 @@ pub struct HostLine {
     pub unknown_since: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VerdictView {
     pub id: crate::VerdictId,
     pub state: VerdictState,
@@ -78,7 +78,7 @@ pub struct VerdictView {
 }
 
 /// Is one line of the evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SignalView {
     pub name: String,
     pub level: Level,
@@ -100,7 +100,7 @@ pub struct SignalView {
     pub mean: Option<MeanEvidence>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalState {
     Bad,
@@ -112,7 +112,7 @@ pub enum SignalState {
 }
 
 /// Is one entry of the journal in words. Also the answer of `GET /api/v1/learn/why/{id}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TimelineItem {
     pub id: EntryId,
     pub at: Timestamp,
@@ -132,7 +132,7 @@ pub struct TimelineItem {
 }
 
 /// `GET /api/v1/learn/why/{id}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Why {
     pub subject: String,
     /// The answer in one sentence.

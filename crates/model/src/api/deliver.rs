@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// `POST /api/v1/deliver/releases`: the artifact must be uploaded before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NewRelease {
     pub version: Version,
     pub digest: Digest,
@@ -17,7 +17,7 @@ pub struct NewRelease {
     pub definition: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReleaseView {
     pub service: ServiceName,
     pub number: ReleaseNumber,
@@ -29,7 +29,7 @@ pub struct ReleaseView {
 }
 
 /// `POST /api/v1/deliver/rollouts`: ship.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NewRollout {
     pub service: ServiceName,
     pub version: Version,
@@ -37,33 +37,33 @@ pub struct NewRollout {
     pub environment: Option<EnvironmentName>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Started {
     pub change: ChangeId,
 }
 
 /// `POST /api/v1/deliver/hosts/{id}/exclude` and `…/retire`: why, for the journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostOrder {
     #[serde(default)]
     pub reason: String,
 }
 
 /// Is what `exclude` answers: the changes that wait for the host no longer, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostExcluded {
     pub changes: Vec<ChangeId>,
 }
 
 /// `POST /api/v1/deliver/join-tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JoinToken {
     pub token: String,
     pub expires_at: Timestamp,
 }
 
 /// Is one host with everything it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostView {
     pub id: HostId,
     pub name: HostName,
@@ -73,7 +73,7 @@ pub struct HostView {
     pub services: Vec<HostService>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostService {
     pub service: ServiceName,
     pub environment: EnvironmentName,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::deliver::DeliveryOutcome;
 
 /// The answer to a git host's webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Receipt {
     /// The first one, when this is a repeat.
     pub outcome: DeliveryOutcome,
@@ -14,12 +14,12 @@ pub struct Receipt {
 }
 
 /// The answer to CDEvents: one item per event, in their order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CdeventReceipts {
     pub items: Vec<CdeventReceipt>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CdeventReceipt {
     /// Absent when it could not be read.
     pub source: Option<String>,
@@ -28,7 +28,7 @@ pub struct CdeventReceipt {
     pub end: CdeventEnd,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum CdeventEnd {
     Taken(Receipt),

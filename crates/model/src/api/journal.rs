@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `GET /api/v1/learn/journal/check`: the chain of hashes, walked from its start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JournalCheck {
     /// Entries whose hashes agree.
     pub sealed: u64,
@@ -13,7 +13,7 @@ pub struct JournalCheck {
     pub broken: Option<Broken>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Broken {
     pub seq: u64,
     pub why: String,

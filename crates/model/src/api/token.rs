@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{HostId, Role, Timestamp, TokenId};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NewToken {
     pub name: String,
     pub role: Role,
     pub expires_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TokenView {
     pub id: TokenId,
     pub name: String,
@@ -25,7 +25,7 @@ pub struct TokenView {
 }
 
 /// The answer to a new token; `secret` is shown here and never again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TokenCreated {
     #[serde(flatten)]
     pub token: TokenView,

@@ -17,7 +17,7 @@ pub enum ArtifactFormat {
 }
 
 /// Is a stored artifact: the bytes are in the blob folder, this is what is known of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Artifact {
     pub digest: Digest,
     pub size_bytes: u64,

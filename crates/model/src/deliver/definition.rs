@@ -15,7 +15,7 @@ use crate::time::millis;
 use crate::{EnvironmentName, Labels, RingName, ServiceName};
 
 /// Is a service as one release describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Definition {
     pub service: ServiceName,
     pub owner: Owner,
@@ -32,14 +32,14 @@ pub struct Definition {
 }
 
 /// Is who is told while no schedule exists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Owner {
     pub team: Option<String>,
     pub mail: Option<String>,
     pub webhook: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ArtifactSpec {
     /// Relative to the definition file, or absolute.
     pub path: String,
@@ -54,7 +54,7 @@ impl ArtifactSpec {
 }
 
 /// Is how the service's process is started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Run {
     /// Program and arguments, at least one; `${PORT}` and `${RELEASE}` are filled in on the host.
     pub exec: Vec<String>,
@@ -62,6 +62,7 @@ pub struct Run {
     /// One: stop, then start. Two: the new process starts on the other one before the old one stops.
     pub ports: Vec<u16>,
     #[serde(rename = "stop_timeout_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub stop_timeout: Duration,
     /// Left out of what is stored when there are none, so that older releases keep their digest.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
@@ -69,7 +70,7 @@ pub struct Run {
 }
 
 /// Is what a host runs beside the service's own process, each once per order and release.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hooks {
     /// Before the new process is started, while the old one still runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,23 +90,25 @@ impl Hooks {
 }
 
 /// Is one command in the release folder; status 0 is success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hook {
     /// Program and arguments, at least one; filled in like `exec`.
     pub run: Vec<String>,
     /// When it is over, everything the hook started is killed.
     #[serde(rename = "timeout_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
     /// Whether it may be run again when nobody knows how it ended.
     pub idempotent: bool,
 }
 
 /// Is how a host finds out whether the process works.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Health {
     pub check: Check,
     /// Between two checks in quiet times; while a release or an undo is under way it is 100 ms.
     #[serde(rename = "interval_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub interval: Duration,
     /// Successes in a row that make a new process healthy.
     pub ok_after: u32,
@@ -113,13 +116,15 @@ pub struct Health {
     pub unhealthy_after: u32,
     /// How long a new process may take to become healthy.
     #[serde(rename = "deadline_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub deadline: Duration,
     /// How long one check may take.
     #[serde(rename = "timeout_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// A path on the service's own port; 2xx is healthy.
@@ -131,16 +136,17 @@ pub enum Check {
 }
 
 /// Is where a Prometheus exposition of the service is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Scrape {
     /// Holds `${PORT}`, filled in on the host.
     pub url: String,
     #[serde(rename = "interval_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub interval: Duration,
 }
 
 /// Is how the service reaches one environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EnvironmentPlan {
     /// A host takes part when it carries all of these.
     pub hosts: Labels,
@@ -152,23 +158,26 @@ pub struct EnvironmentPlan {
     pub rings: Vec<RingSpec>,
     /// After a restart of a host's process, how long its counts belong to neither arm.
     #[serde(rename = "warmup_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub warmup: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RingSpec {
     pub name: RingName,
     pub hosts: RingSize,
     /// The least time a ring is watched; it never passes sooner.
     #[serde(rename = "bake_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub bake: Duration,
     /// The most time a ring is watched, counted from the same start.
     #[serde(rename = "deadline_ms", with = "millis")]
+    #[schemars(with = "u64")]
     pub deadline: Duration,
     pub at_deadline: AtDeadline,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RingSize {
     Count(u32),

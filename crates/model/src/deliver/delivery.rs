@@ -10,7 +10,7 @@ use crate::{EntryId, Timestamp};
 
 /// Is one thing that came in, as it came, and what became of it. Senders repeat what they are not sure
 /// arrived; (`origin`, `sender`, `key`) tells a repeat from something new.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Delivery {
     pub origin: Origin,
     /// The `source` of a CDEvent; empty for a git host, whose keys are unique by themselves.
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Origin {
 }
 
 /// Is the one end of everything that was accepted. What is refused is told to the sender and not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryOutcome {
     /// A deployment by another tool; it stands in the journal of the service.

@@ -7,7 +7,7 @@ use super::{ArtifactFormat, Health, ReleaseNumber, Run, Scrape};
 use crate::{Digest, EnvironmentName, RingName, ServiceName, Version};
 
 /// Is what one host should run of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Desired {
     pub service: ServiceName,
     pub environment: EnvironmentName,
@@ -24,7 +24,7 @@ pub struct Desired {
     pub keep: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DesiredRelease {
     pub number: ReleaseNumber,
     pub version: Version,
@@ -45,14 +45,16 @@ impl DesiredRelease {
 }
 
 /// Orders a host's work: a rollback before a rollout, always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     Rollout,
     Rollback,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DesiredState {
     Running,

@@ -6,7 +6,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Is a program that keeps repositories and calls us when something happens in one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum GitHost {
     Github,
@@ -132,7 +144,7 @@ impl<'de> Deserialize<'de> for GitEventKind {
 ///
 /// A deleted branch or tag is a push or a tag that is `deleted` and has no `sha`: nothing can be built
 /// of it. Only `sha` and `head_sha` name commits; `after` of an annotated tag names the tag itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GitEvent {
     pub kind: GitEventKind,
     /// With its owner: `octo/hello-world`.

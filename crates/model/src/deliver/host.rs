@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{HostId, HostName, Labels, Timestamp, TokenId, limit};
 
 /// Is an enrolled host. It stays expected until somebody retires it, whether it reports or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Host {
     pub id: HostId,
     pub name: HostName,

@@ -8,7 +8,19 @@ use super::Definition;
 use crate::{Digest, ServiceName, Timestamp, Version};
 
 /// Counts a service's releases from 1; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ReleaseNumber(pub u64);
 
@@ -19,7 +31,7 @@ impl fmt::Display for ReleaseNumber {
 }
 
 /// Is a release: these bytes, run this way. It never changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Release {
     pub service: ServiceName,
     pub number: ReleaseNumber,
@@ -34,7 +46,7 @@ pub struct Release {
 }
 
 /// Names a release where its content is not needed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReleaseRef {
     pub number: ReleaseNumber,
     pub version: Version,

@@ -8,7 +8,7 @@ use super::ReleaseNumber;
 use crate::{Digest, ServiceName, Timestamp};
 
 /// Is the agent's word about one service on its host; taken from `/proc`, never from the symlink.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reported {
     pub service: ServiceName,
     /// The newest generation the agent has recorded durably.
@@ -37,7 +37,7 @@ pub struct Reported {
     pub failed_checks: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Process {
     pub pid: u32,
     /// Clock ticks after boot; with the pid and the boot it names one process.
@@ -51,7 +51,7 @@ pub struct Process {
 }
 
 /// Is what the host can prove about the release it was asked to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// Every process of the service runs the wanted release, and no other one does.
@@ -85,7 +85,7 @@ impl fmt::Display for Proof {
 }
 
 /// Is an order the host did not follow because it was older than one it has recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Refused {
     /// `generation` or `epoch`.
     pub kind: String,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Is one rollout. Which hosts are in which ring is decided once, when it is planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rollout {
     /// A rollout is a change and shares its id.
     pub change: ChangeId,
@@ -41,7 +41,7 @@ pub struct Rollout {
 }
 
 /// Is a person's word instead of the judge's, for one ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Overruled {
     /// The ring that passes as soon as all its hosts prove the release, counted from 0.
     pub ring: usize,
@@ -50,7 +50,7 @@ pub struct Overruled {
     pub by: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ring {
     pub name: RingName,
     /// Sorted by name, never empty.
@@ -63,7 +63,7 @@ pub struct Ring {
     pub passed_how: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RingHost {
     pub id: HostId,
     pub name: HostName,
@@ -76,14 +76,14 @@ pub struct RingHost {
 }
 
 /// Is a person's word that a host is not to be waited for in one rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Excluded {
     pub by: String,
     pub at: Timestamp,
 }
 
 /// Is where a rollout stands. The transitions are in `deliver::rollout`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum RolloutState {
     Planned,
@@ -131,7 +131,7 @@ impl RolloutState {
 }
 
 /// Is what a ring is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Hosts are being asked, a few at a time.
@@ -144,7 +144,7 @@ pub enum Phase {
     Judging,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum HeldReason {
     /// A person said hold.
@@ -162,7 +162,7 @@ pub enum HeldReason {
 }
 
 /// Is what a person or a procedure wants of a rollout; kept until it is carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Order {
     pub command: Command,
     /// A user or `procedure <name>`.
@@ -172,7 +172,7 @@ pub struct Order {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     Undo,

@@ -11,7 +11,7 @@ pub const UNASSIGNED: &str = "unassigned";
 
 /// Is one time of trouble of one set of labels, from firing to resolved. While it is open, its service and
 /// key name no other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alert {
     pub id: AlertId,
     pub service: ServiceName,
@@ -38,7 +38,7 @@ pub struct Alert {
     pub last_entry: EntryId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum AlertState {
     Firing,
@@ -46,7 +46,7 @@ pub enum AlertState {
 }
 
 /// Is how an alert ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// Its sender said so.

@@ -9,7 +9,7 @@ use crate::{HostId, Timestamp};
 
 /// Is the judge's newest look at a change, kept with its test. Whoever passes a ring without a verdict
 /// of its own asks whether this look came late enough and saw what the hosts say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LastLook {
     pub at: Timestamp,
     /// Of the hosts that were asked for the release, as far as they had reported.
@@ -17,7 +17,7 @@ pub struct LastLook {
 }
 
 /// Is the part of a host's report that may be a verdict by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SeenReport {
     pub generation: u64,
     pub unexpected_exits: u32,

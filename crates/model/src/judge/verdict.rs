@@ -8,7 +8,7 @@ use crate::observe::{Unit, Worse};
 use crate::{ChangeId, Digest, HostName, Timestamp, VerdictId};
 
 /// Is a judgement. Only the judge gives one; each flip of (state, reason) is a new verdict.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Verdict {
     pub id: VerdictId,
     pub change: ChangeId,
@@ -20,7 +20,19 @@ pub struct Verdict {
     pub evidence: Evidence,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictState {
     Pass,
@@ -41,7 +53,7 @@ impl fmt::Display for VerdictState {
 }
 
 /// Is the one reason a verdict has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum Reason {
     /// Fail: the evidence of harm reached its bound.
@@ -80,7 +92,7 @@ pub enum Reason {
 }
 
 /// Is an `f64` that is never NaN, so that reasons can be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 #[expect(non_camel_case_types, reason = "reads as the number it is")]
 pub struct f64Eq(pub f64);
@@ -109,7 +121,7 @@ impl Reason {
 }
 
 /// Is what a verdict stands on; enough to read it without looking anything up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Evidence {
     pub started: Timestamp,
     pub looks: u64,
@@ -132,7 +144,7 @@ pub struct Evidence {
     pub inputs_digest: Digest,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MetricEvidence {
     /// The signal's name.
     pub metric: String,
@@ -173,7 +185,7 @@ pub struct MetricEvidence {
 }
 
 /// Is what a latency's evidence consists of: a test of counts at each threshold (2.B.3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LatencyEvidence {
     pub unit: Unit,
     /// Ascending, at most five.
@@ -191,7 +203,7 @@ impl LatencyEvidence {
 }
 
 /// Is the test of "slower than this", with the fields of [`MetricEvidence`] that are its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ThresholdEvidence {
     /// A bound of the histogram's buckets, in the evidence's unit.
     pub slower_than: f64,
@@ -212,7 +224,7 @@ pub struct ThresholdEvidence {
 
 /// Is the picture of a latency: which share of the requests of each side is within a bound, and how far
 /// from that the true share may be, for all bounds and all looks at once (2.B.5). It decides nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Band {
     /// Two-sided, over all bounds and looks.
     pub alpha: f64,
@@ -224,7 +236,7 @@ pub struct Band {
 }
 
 /// Is the share of requests that took at most `at_most`; none without requests.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BandPoint {
     pub at_most: f64,
     pub canary: Option<f64>,
@@ -233,7 +245,7 @@ pub struct BandPoint {
 
 /// Is what a mean's evidence consists of: differences batch by batch (2.B.4). Limits are of how much
 /// worse the canary is, in the unit of the value, whichever direction that is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MeanEvidence {
     pub worse: Worse,
     /// The mean over all events; none without events.
@@ -247,7 +259,9 @@ pub struct MeanEvidence {
     pub worse_by_at_most: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Counts {
     pub bad: u64,
     pub total: u64,
@@ -261,7 +275,7 @@ impl Counts {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dispersion {
     pub phi: f64,
     /// `aa`: measured on history; `assumed`: too little of it, and no error rate is promised.
@@ -273,14 +287,14 @@ pub struct Dispersion {
 }
 
 /// Is what the canary was compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Control {
     Hosts { hosts: usize },
     None,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Excluded {
     pub from: Timestamp,
     pub to: Timestamp,

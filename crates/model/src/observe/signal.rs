@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Is one signal of `sleepwell.yaml`; its name is the key it stands under.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Signal {
     pub level: Level,
     pub kind: SignalKind,
@@ -30,7 +30,7 @@ pub enum Level {
     Technical,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum SignalKind {
     /// Bad events of all events: two series selectors over counters, such as

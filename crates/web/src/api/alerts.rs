@@ -11,7 +11,7 @@ use crate::App;
 use crate::error::{Result, unknown};
 use crate::load;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     #[serde(default)]
     open: bool,

@@ -15,7 +15,7 @@ use crate::blobs::FileBody;
 use crate::error::{self, Result, unknown};
 use crate::range::{self, Part};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct Upload {
     service: ServiceName,
 }

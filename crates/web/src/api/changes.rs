@@ -13,7 +13,7 @@ use crate::App;
 use crate::error::{Result, unknown};
 use crate::load;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     state: Option<ChangeState>,
     since: Option<Timestamp>,

@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pieces on their way to a client that reads slowly; then nothing more is read for it.
 const AHEAD: usize = 4;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct Events {
     since: Option<u64>,
 }

@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::error::{Failure, Result, cut, unknown};
 use crate::load;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     service: Option<ServiceName>,
     #[serde(default)]

@@ -14,7 +14,7 @@ use crate::load;
 /// Incidents of one answer; each comes with its pages.
 const INCIDENTS: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     #[serde(default)]
     open: bool,

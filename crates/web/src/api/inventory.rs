@@ -14,7 +14,7 @@ use super::Query;
 use crate::App;
 use crate::error::Result;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct Form {
     format: String,
 }

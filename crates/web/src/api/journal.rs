@@ -11,7 +11,7 @@ use super::Query;
 use crate::App;
 use crate::error::Result;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     #[serde(default)]
     since: u64,

@@ -109,7 +109,7 @@ fn view(release: &Release) -> ReleaseView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     service: ServiceName,
 }

@@ -10,7 +10,7 @@ use super::{Path, Query};
 use crate::App;
 use crate::error::{Result, unknown};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
     change: Option<ChangeId>,
 }

@@ -28,6 +28,7 @@ const MAP: &[(&str, &str, Access)] = &[
         Needs(Role::Admin),
     ),
     ("GET", "/api/v1/deliver/inventory", Needs(Role::Viewer)),
+    ("GET", "/api/v1/openapi.json", Needs(Role::Viewer)),
     ("POST", "/api/v1/deliver/join-tokens", Needs(Role::Admin)),
     ("GET", "/api/v1/deliver/schema/sleepwell.json", Open),
     (

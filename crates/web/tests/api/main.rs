@@ -7,6 +7,7 @@ mod agents;
 mod alerts;
 mod artifacts;
 mod cdevents;
+mod conforms;
 mod connections;
 mod enrolment;
 mod errors;

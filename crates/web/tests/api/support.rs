@@ -25,6 +25,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use web::{App, Blobs, Hooks};
 
+use crate::conforms;
+
 /// 2026-01-02T03:04:05Z, when every world begins.
 const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
 /// An address of the documentation block: somebody on another machine.
@@ -292,15 +294,17 @@ impl Call {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let what = format!("{} {}", self.request.method(), self.request.uri());
+        let (method, uri) = (self.request.method().clone(), self.request.uri().clone());
         let response = self.router.oneshot(self.request).await.unwrap();
         let (parts, body) = response.into_parts();
-        Answer {
-            what,
+        let answer = Answer {
+            what: format!("{method} {uri}"),
             status: parts.status,
             headers: parts.headers,
             bytes: body.collect().await.unwrap().to_bytes(),
-        }
+        };
+        answer.conforms(&method, uri.path());
+        answer
     }
 }
 
@@ -313,6 +317,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Holds an answer in JSON to the description of its call.
+    fn conforms(&self, method: &Method, path: &str) {
+        let is_json = self.header("content-type") == "application/json";
+        if self.status.is_success() && is_json && method != Method::HEAD {
+            let fault = conforms::fault(method, path, &self.to());
+            assert_eq!(fault, None, "{} is not as it is described", self.what);
+        }
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes).unwrap()
     }
