@@ -212,7 +212,7 @@ pub(crate) async fn show() -> Json<Value> {
     Json(DOCUMENT.clone())
 }
 
-/// Returns the OpenAPI 3.1 document of every call of our own.
+/// Returns the `OpenAPI` 3.1 document of every call of our own.
 pub fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
