@@ -9,6 +9,7 @@ use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started,
 };
+use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::TokenView;
 use model::deliver::Rollout;
 use model::observe::Change;
@@ -65,6 +66,11 @@ impl Client {
     /// Ships: begins a rollout, which is a change.
     pub fn new_rollout(&self, rollout: &NewRollout) -> Result<Started, Error> {
         self.post_json("/api/v1/deliver/rollouts", rollout)
+    }
+
+    /// Asks how a rollout would go; nothing is changed.
+    pub fn rehearse(&self, rehearse: &Rehearse) -> Result<Rehearsal, Error> {
+        self.post_json("/api/v1/deliver/rehearsals", rehearse)
     }
 
     pub fn change(&self, change: ChangeId) -> Result<ChangeView, Error> {

@@ -248,6 +248,9 @@ pub(crate) struct Ship {
     /// Start it and leave
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Say how it would go and what would stop it, and change nothing
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) rehearse: bool,
 }
 
 #[derive(Debug, ClapArgs)]

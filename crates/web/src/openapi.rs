@@ -33,6 +33,11 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
         "Ship: begin a rollout, which is a change",
     ),
     (
+        "POST",
+        "/api/v1/deliver/rehearsals",
+        "Say how a rollout would go; nothing is stored",
+    ),
+    (
         "GET",
         "/api/v1/deliver/rollouts/{id}",
         "The rollout behind a change, as it is stored",

@@ -101,6 +101,12 @@ pub fn all() -> Vec<Route> {
             post(api::rollouts::create),
         ),
         route(
+            post_.clone(),
+            "/api/v1/deliver/rehearsals",
+            viewer,
+            post(api::rehearsals::rehearse),
+        ),
+        route(
             get_.clone(),
             "/api/v1/deliver/rollouts/{id}",
             viewer,

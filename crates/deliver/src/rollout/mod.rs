@@ -25,6 +25,7 @@ mod exclude;
 mod order;
 mod owed;
 mod planner;
+mod rehearsal;
 mod ring;
 mod standing;
 mod start;
@@ -35,7 +36,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::{
-    DesiredState, Priority, ReleaseNumber, ReleaseRef, Reported, Rollout, RolloutState,
+    Desired, DesiredState, Host, Priority, Proof, ReleaseNumber, ReleaseRef, Reported, Rollout,
+    RolloutState,
 };
 use model::judge::{LastLook, SeenReport, Verdict};
 use model::observe::ChangeState;
@@ -45,6 +47,7 @@ pub use accept::{OrderRefusal, accept_order};
 pub use arms::{Arms, arms};
 pub use exclude::{ExcludeRefusal, exclude};
 pub use owed::owed;
+pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
 pub use undo::{UndoRefusal, undo_of_finished};
 
@@ -73,6 +76,38 @@ pub struct HostFacts {
     pub desired: Option<DesiredFacts>,
     /// Its own word about this service, however old.
     pub reported: Option<Reported>,
+}
+
+impl HostFacts {
+    /// Puts together what is known of a host at `now`.
+    pub fn new(
+        host: Host,
+        desired: Option<&Desired>,
+        reported: Option<Reported>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: host.id,
+            unknown_since: host.unknown_since(now),
+            retired: host.retired_at.is_some(),
+            desired: desired.map(|desired| DesiredFacts {
+                release: desired.release.number,
+                generation: desired.generation,
+                state: desired.state,
+            }),
+            reported,
+            name: host.name,
+        }
+    }
+
+    /// Returns the release whose newest order the host proves to have followed; none while it is silent.
+    pub fn proves(&self) -> Option<ReleaseNumber> {
+        let (desired, reported) = (self.desired.as_ref()?, self.reported.as_ref()?);
+        let is_proved = self.unknown_since.is_none()
+            && reported.proof == Proof::Converged
+            && reported.generation_applied == desired.generation;
+        is_proved.then_some(desired.release)
+    }
 }
 
 /// Is what the judge has to say about a change when a plan is made.

@@ -12,6 +12,7 @@ mod looks;
 mod orders;
 mod owed;
 mod random;
+mod rehearsal;
 mod rings;
 mod starting;
 mod stories;

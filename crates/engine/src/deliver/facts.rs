@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deliver::rollout::{DesiredFacts, HostFacts};
+use deliver::rollout::HostFacts;
 use model::deliver::{Desired, Reported, Rollout};
 use model::{HostId, Timestamp};
 use store::{Error, Tx};
@@ -28,21 +28,8 @@ pub(crate) fn host_facts(
         let (true, Ok(host)) = (rollout.hosts().any(|member| member.id == id), host) else {
             continue;
         };
-        facts.insert(
-            host.id,
-            HostFacts {
-                id: host.id,
-                unknown_since: host.unknown_since(now),
-                retired: host.retired_at.is_some(),
-                desired: desired.get(&host.id).map(|d| DesiredFacts {
-                    release: d.release.number,
-                    generation: d.generation,
-                    state: d.state,
-                }),
-                reported: reported.remove(&host.id),
-                name: host.name,
-            },
-        );
+        let known = HostFacts::new(host, desired.get(&id), reported.remove(&id), now);
+        facts.insert(id, known);
     }
     Ok(facts)
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use model::act::Urgency;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
+use model::api::rehearsal::{Rehearsal, RehearsedRing};
 use model::deliver::Proof;
 use model::observe::ChangeState;
 use model::{HostName, ServiceName, Version};
@@ -79,6 +80,30 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
         }
         Then::RanOnlyOn(version, hosts) => ran_only_on(world, version, hosts),
         Then::ShippingRefused(version, text) => refused(world.ship(version).await, text),
+        Then::RehearsingAsks(version, hosts) => {
+            let rehearsal = rehearse(world, version).await?;
+            let asked: Vec<&str> = rehearsal.rings.iter().flat_map(asked).collect();
+            check(
+                asked.iter().copied().eq(hosts.iter().map(HostName::as_str)),
+                format!("it asks {}", or_nothing_of(&asked)),
+            )
+        }
+        Then::RehearsingTakes(version, least) => {
+            let rehearsal = rehearse(world, version).await?;
+            let takes = rehearsal.done_at.map(|at| at.since(rehearsal.now));
+            check(takes == Some(*least), format!("it takes {takes:?}"))
+        }
+        Then::RehearsingStopped(version, text) => {
+            let obstacles = rehearse(world, version).await?.obstacles;
+            let said: Vec<String> = obstacles
+                .iter()
+                .map(|obstacle| format!("{}; {}", obstacle.text, obstacle.hint))
+                .collect();
+            match text {
+                Some(text) => says(&said.join("\n"), text),
+                None => check(said.is_empty(), format!("it is: {}", said.join(", "))),
+            }
+        }
         Then::OrderRefused(person, order, version, text) => {
             let change = change_of(world, version.as_ref()).await?;
             refused(world.order(person, change, *order).await, text)
@@ -117,6 +142,16 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             names(&world.why_alert(alert).await?, text)
         }
     })
+}
+
+async fn rehearse(world: &mut World, version: &Version) -> Result<Rehearsal> {
+    let answer = world.rehearse(version).await;
+    answer.map_err(|problem| anyhow::anyhow!("rehearsing {version} was refused: {problem}"))
+}
+
+fn asked(ring: &RehearsedRing) -> impl Iterator<Item = &str> {
+    let hosts = ring.hosts.iter().filter(|host| host.step.is_some());
+    hosts.map(|host| host.host.as_str())
 }
 
 async fn newest(world: &World) -> Result<ChangeView> {

@@ -32,6 +32,11 @@ pub enum Then {
     ToldFirst(HostName, Version),
     RanOnlyOn(Version, Vec<HostName>),
     ShippingRefused(Version, String),
+    /// In this order.
+    RehearsingAsks(Version, Vec<HostName>),
+    RehearsingTakes(Version, Duration),
+    /// Nothing: the text is not given.
+    RehearsingStopped(Version, Option<String>),
     OrderRefused(String, Command, Option<Version>, String),
     ExcludingRefused(String, HostName, String),
     Notes(usize),
@@ -122,6 +127,27 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "shipping {version} is refused with {text}",
         make: |f| Ok(Then::ShippingRefused(f.read(0)?, f.get(1).to_owned())),
+    },
+    Sentence {
+        pattern: "rehearsing {version} asks {hosts}",
+        make: |f| Ok(Then::RehearsingAsks(f.read(0)?, hosts(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "rehearsing {version} takes {duration} at least",
+        make: |f| Ok(Then::RehearsingTakes(f.read(0)?, duration(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "rehearsing {version} is stopped by nothing",
+        make: |f| Ok(Then::RehearsingStopped(f.read(0)?, None)),
+    },
+    Sentence {
+        pattern: "rehearsing {version} is stopped by {text}",
+        make: |f| {
+            Ok(Then::RehearsingStopped(
+                f.read(0)?,
+                Some(f.get(1).to_owned()),
+            ))
+        },
     },
     Sentence {
         pattern: "{person} saying {order} is refused with {text}",

@@ -14,6 +14,7 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started};
+use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::{NewToken, TokenCreated};
 use model::deliver::Command;
 use model::judge::Verdict;
@@ -220,6 +221,28 @@ impl World {
         let path = "/api/v1/deliver/rollouts";
         let started: Started = self.post(path, &token, &rollout).await?;
         Ok(started.change)
+    }
+
+    /// Asks how a version would go, as `sleepwell ship --rehearse` does; nothing of it is uploaded.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn rehearse(&mut self, version: &Version) -> Result<Rehearsal, Problem> {
+        let token = self.token_of(SHIPPER).await?;
+        let rehearse = Rehearse {
+            rollout: NewRollout {
+                service: self.service.name.clone(),
+                version: version.clone(),
+                environment: None,
+            },
+            release: Some(NewRelease {
+                version: version.clone(),
+                digest: Digest::of(&self.service.artifact(version)),
+                definition: self.service.yaml(),
+            }),
+        };
+        self.post("/api/v1/deliver/rehearsals", &token, &rehearse)
+            .await
     }
 
     /// Gives a person's order about a change.

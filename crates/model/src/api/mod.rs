@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod delivery;
 pub mod journal;
 pub mod problem;
+pub mod rehearsal;
 pub mod token;
 
 pub use problem::Problem;

@@ -9,21 +9,26 @@ use anyhow::{Context, Result, bail};
 use client::Client;
 use model::api::Problem;
 use model::api::deliver::{NewRelease, NewRollout, ReleaseView};
+use model::api::rehearsal::Rehearse;
 use model::deliver::Definition;
 use model::digest::Hasher;
 use model::{ChangeId, Digest, EnvironmentName, ServiceName, Version};
 
 use super::connect::connect;
 use super::follow::Follow;
-use super::{Failed, check, print};
+use super::{Failed, check, print, print_json, style};
 use crate::args::{Global, Ship};
 use crate::data::Data;
+use crate::show;
 
 /// Bytes of an artifact hashed at once.
 const PIECE: usize = 1 << 20;
 
 pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
     let client = connect(global)?;
+    if args.rehearse {
+        return rehearse(&client, global, args);
+    }
     let change = start(&client, global.env.clone(), args, |name| {
         std::env::var(name).ok()
     })?;
@@ -69,9 +74,39 @@ fn release(
     version: &Version,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
-    if !args.file.exists() && args.artifact.is_none() && is_known(client, args, version)? {
+    if !is_here(args) && is_known(client, args, version)? {
         return Ok(());
     }
+    let Draft {
+        artifact,
+        size_bytes,
+        release,
+    } = draft(args, version, env)?;
+    let digest = release.digest;
+    if !client.artifact_known(digest)? {
+        client
+            .upload_artifact(
+                &args.service,
+                digest,
+                &mut File::open(&artifact)?,
+                size_bytes,
+            )
+            .with_context(|| {
+                format!("cannot upload {} ({size_bytes} bytes)", artifact.display())
+            })?;
+    }
+    client.new_release(&release)?;
+    Ok(())
+}
+
+/// Is a release as it lies here.
+struct Draft {
+    artifact: PathBuf,
+    size_bytes: u64,
+    release: NewRelease,
+}
+
+fn draft(args: &Ship, version: &Version, env: impl Fn(&str) -> Option<String>) -> Result<Draft> {
     let (definition, text) = check::read(&args.file, env)?;
     if definition.service != args.service {
         let file = args.file.display();
@@ -85,24 +120,47 @@ fn release(
     }
     let artifact = artifact_path(args, &definition, version);
     let (digest, size_bytes) = digest(&artifact)?;
-    if !client.artifact_known(digest)? {
-        client
-            .upload_artifact(
-                &args.service,
-                digest,
-                &mut File::open(&artifact)?,
-                size_bytes,
-            )
-            .with_context(|| {
-                format!("cannot upload {} ({size_bytes} bytes)", artifact.display())
-            })?;
-    }
-    client.new_release(&NewRelease {
+    let release = NewRelease {
         version: version.clone(),
         digest,
         definition: text,
+    };
+    Ok(Draft {
+        artifact,
+        size_bytes,
+        release,
+    })
+}
+
+/// Says how it would go; nothing is uploaded and nothing begins.
+fn rehearse(client: &Client, global: &Global, args: &Ship) -> Result<u8> {
+    let (version, release) = match &args.version {
+        None => (newest(client, &args.service)?.version, None),
+        Some(version) if is_here(args) || !is_known(client, args, version)? => {
+            let draft = draft(args, version, |name| std::env::var(name).ok())?;
+            (version.clone(), Some(draft.release))
+        }
+        Some(version) => (version.clone(), None),
+    };
+    let rehearsal = client.rehearse(&Rehearse {
+        rollout: NewRollout {
+            service: args.service.clone(),
+            version,
+            environment: global.env.clone(),
+        },
+        release,
     })?;
-    Ok(())
+    if global.json.is_some() {
+        print_json(&rehearsal)?;
+    } else {
+        print(&show::rehearsal::screen(&rehearsal, style(global)))?;
+    }
+    Ok(show::rehearsal::code(&rehearsal))
+}
+
+/// Tells whether what a release is made of is named or lies here.
+fn is_here(args: &Ship) -> bool {
+    args.file.exists() || args.artifact.is_some()
 }
 
 fn is_known(client: &Client, args: &Ship, version: &Version) -> Result<bool> {

@@ -1,5 +1,6 @@
 //! With which code `sleepwell` ends, for scripts and CI.
 //!
+//! `ship --rehearse` ends with 0, or with 12 when something would hold the rollout.
 //! `ship` and `watch` end with the state of the change, non-zero whenever the release is not live and
 //! proved on every host. A command that only gives an order (`undo`, `hold`, `go`) ends with 0 when the
 //! server took it.

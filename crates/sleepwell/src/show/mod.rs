@@ -22,6 +22,7 @@ pub(crate) mod live;
 mod mark;
 pub(crate) mod pages;
 pub(crate) mod problem;
+pub(crate) mod rehearsal;
 mod result;
 mod signals;
 mod table;

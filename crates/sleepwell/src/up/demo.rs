@@ -125,6 +125,7 @@ impl Demo {
             file: self.definition.clone(),
             artifact: Some(self.programs.join(act.program)),
             detach: false,
+            rehearse: false,
         };
         let webhook = format!("http://{}/hook", self.inbox.http);
         let client = client.clone();

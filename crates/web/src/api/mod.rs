@@ -14,6 +14,7 @@ pub(crate) mod join_tokens;
 pub(crate) mod journal;
 pub(crate) mod orders;
 pub(crate) mod pages;
+pub(crate) mod rehearsals;
 pub(crate) mod releases;
 pub(crate) mod rollouts;
 pub(crate) mod tokens;

@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use model::api::Problem;
 use model::api::deliver::{NewRelease, ReleaseView};
 use model::deliver::{Definition, Release};
-use model::{Entry, Fact, Kind, ServiceName, Subject, Timestamp, limit};
+use model::{Entry, Fact, Kind, ServiceName, Subject, Timestamp, Version, limit};
 use runtime::Ids;
 use serde::Deserialize;
 
@@ -36,7 +36,7 @@ pub(crate) async fn create(
     Ok((status, Json(view(&made.0))))
 }
 
-fn bad_definition(faults: Vec<deliver::definition::Fault>) -> Failure {
+pub(super) fn bad_definition(faults: Vec<deliver::definition::Fault>) -> Failure {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
     Problem::new(422, "bad_definition", lines.join("; "))
         .at("definition")
@@ -58,11 +58,7 @@ fn store_release(
         if known.digest == new.digest && known.definition == definition {
             return Ok((known, false));
         }
-        let title = format!("{service} {} exists with other content", new.version);
-        return Err(Problem::new(409, "version_used", title)
-            .at("version")
-            .hint("give the new content a new version")
-            .into());
+        return Err(version_used(&service, &new.version));
     }
     let artifact = store::release::artifact(tx, new.digest)?
         .ok_or_else(|| unknown("artifact", new.digest, "upload it first"))?;
@@ -95,6 +91,14 @@ fn store_release(
         },
     )?;
     Ok((release, true))
+}
+
+pub(super) fn version_used(service: &ServiceName, version: &Version) -> Failure {
+    let title = format!("{service} {version} exists with other content");
+    Problem::new(409, "version_used", title)
+        .at("version")
+        .hint("give the new content a new version")
+        .into()
 }
 
 fn view(release: &Release) -> ReleaseView {

@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use deliver::rollout::{self, Refusal, Start};
 use model::api::Problem;
 use model::api::deliver::{NewRollout, Started};
-use model::deliver::{Release, ReleaseRef, Rollout, RolloutState};
+use model::deliver::{Host, Release, ReleaseRef, Rollout, RolloutState};
 use model::observe::{Change, ChangeKind, ChangeState};
 use model::{ChangeId, Entry, EnvironmentName, Subject, Timestamp, limit};
 use runtime::Ids;
@@ -43,15 +43,8 @@ fn start(
     let release = find_release(tx, new)?;
     let environment = which_environment(&release, new)?;
     let history = store::rollout::history(tx, &new.service, &environment, limit::LIST_ITEMS)?;
-    // A finished one with an order (an undo) still has that to do.
-    let running = history
-        .iter()
-        .find(|r| !r.rollout.state.is_over() || r.rollout.order.is_some())
-        .map(|r| r.rollout.change);
-    let hosts: Vec<_> = store::host::list(tx)?
-        .into_iter()
-        .filter(|host| host.retired_at.is_none())
-        .collect();
+    let running = running(&history);
+    let hosts = expected_hosts(tx)?;
     let change = store::change::next_id(tx)?;
     let (mut rollout, facts) = rollout::start(Start {
         change,
@@ -88,6 +81,19 @@ fn start(
     Ok(change)
 }
 
+/// Returns the rollout that is under way. A finished one with an order (an undo) still has that to do.
+pub(super) fn running(history: &[store::rollout::Versioned]) -> Option<ChangeId> {
+    let under_way = history
+        .iter()
+        .find(|r| !r.rollout.state.is_over() || r.rollout.order.is_some());
+    under_way.map(|r| r.rollout.change)
+}
+
+pub(super) fn expected_hosts(tx: &mut Tx<'_>) -> std::result::Result<Vec<Host>, store::Error> {
+    let hosts = store::host::list(tx)?.into_iter();
+    Ok(hosts.filter(|host| host.retired_at.is_none()).collect())
+}
+
 fn planned(rollout: &Rollout, now: Timestamp) -> Change {
     Change {
         id: rollout.change,
@@ -104,13 +110,16 @@ fn planned(rollout: &Rollout, now: Timestamp) -> Change {
 
 /// Returns the release that went live last and was not undone: what the hosts run now. Undone rollouts left
 /// what was there before them, and superseded ones never finished.
-fn last_good(history: &[store::rollout::Versioned]) -> Option<ReleaseRef> {
+pub(super) fn last_good(history: &[store::rollout::Versioned]) -> Option<ReleaseRef> {
     let live =
         |r: &&store::rollout::Versioned| matches!(r.rollout.state, RolloutState::Done { .. });
     history.iter().find(live).map(|r| r.rollout.release.clone())
 }
 
-fn find_release(tx: &mut Tx<'_>, new: &NewRollout) -> std::result::Result<Release, Failure> {
+pub(super) fn find_release(
+    tx: &mut Tx<'_>,
+    new: &NewRollout,
+) -> std::result::Result<Release, Failure> {
     if let Some(release) = store::release::by_version(tx, &new.service, &new.version)? {
         return Ok(release);
     }
@@ -136,7 +145,7 @@ fn find_release(tx: &mut Tx<'_>, new: &NewRollout) -> std::result::Result<Releas
     ))
 }
 
-fn which_environment(
+pub(super) fn which_environment(
     release: &Release,
     new: &NewRollout,
 ) -> std::result::Result<EnvironmentName, Failure> {
@@ -161,7 +170,7 @@ fn which_environment(
     }
 }
 
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     let (status, code) = match &refusal {
         Refusal::UnknownEnvironment { .. } => (404, "unknown_environment"),
         Refusal::RolloutRunning { .. } => (409, "rollout_running"),

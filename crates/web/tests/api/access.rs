@@ -15,6 +15,7 @@ const MAP: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/deliver/releases", Needs(Role::Viewer)),
     ("POST", "/api/v1/deliver/releases", Needs(Role::Operator)),
     ("POST", "/api/v1/deliver/rollouts", Needs(Role::Operator)),
+    ("POST", "/api/v1/deliver/rehearsals", Needs(Role::Viewer)),
     ("GET", "/api/v1/deliver/rollouts/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/deliver/hosts", Needs(Role::Viewer)),
     (

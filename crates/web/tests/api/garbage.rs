@@ -170,7 +170,7 @@ fn good(path: &str) -> Value {
         "/api/v1/deliver/releases" => {
             json!({ "version": "1.0", "digest": target.digest, "definition": definition(ONE_RING) })
         }
-        "/api/v1/deliver/rollouts" => {
+        "/api/v1/deliver/rollouts" | "/api/v1/deliver/rehearsals" => {
             json!({ "service": "shop", "version": "1.0", "environment": null })
         }
         "/api/v1/tokens" => {

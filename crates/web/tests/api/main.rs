@@ -18,6 +18,7 @@ mod hosts;
 mod object_store;
 mod orders;
 mod pages;
+mod rehearsals;
 mod releases;
 mod reports;
 mod rollouts;

@@ -4,7 +4,8 @@ use model::api::change::{
     ChangeView, HostLine, RingState, RingView, SignalState, SignalView, TimelineItem, VerdictView,
 };
 use model::api::deliver::{HostService, HostView};
-use model::deliver::{Command, HeldReason, Proof, ReleaseNumber, ReleaseRef};
+use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
+use model::deliver::{AtDeadline, Command, HeldReason, Proof, ReleaseNumber, ReleaseRef};
 use model::judge::{Counts, VerdictState};
 use model::observe::{Change, ChangeKind, ChangeState, Level};
 use model::{
@@ -468,4 +469,47 @@ pub(super) fn changes() -> Vec<Change> {
             ..view.change
         })
         .collect()
+}
+
+/// Returns 1.1 rehearsed on four hosts, the last of which is silent.
+pub(super) fn rehearsal() -> Rehearsal {
+    let host = |n: usize, step| RehearsedHost {
+        host: parsed(&format!("web-{n}")),
+        step,
+        from: (n != 4).then(|| parsed("1.0")),
+        to: parsed("1.1"),
+        unknown_since: (n == 4).then(|| at("14:01:07")),
+    };
+    let ring = |name, hosts, begins_after_ms, at_deadline| RehearsedRing {
+        name: parsed(name),
+        hosts,
+        bake_ms: 60_000,
+        deadline_ms: 600_000,
+        at_deadline,
+        begins_after_ms: Some(begins_after_ms),
+        passes_after_ms: Some(begins_after_ms + 60_000),
+    };
+    Rehearsal {
+        service: parsed("shop"),
+        environment: parsed("production"),
+        release: parsed("1.1"),
+        previous: Some(parsed("1.0")),
+        max_unavailable: Some(2),
+        rings: vec![
+            ring("staff", vec![host(1, Some(1))], 0, AtDeadline::Hold),
+            ring(
+                "everyone",
+                vec![host(2, None), host(3, Some(2)), host(4, Some(2))],
+                60_000,
+                AtDeadline::Go,
+            ),
+        ],
+        obstacles: vec![Obstacle {
+            code: "waiting_for".to_owned(),
+            text: "it would be held: 3 of 4 hosts proved; waiting for web-4".to_owned(),
+            hint: "see `sleepwell hosts`".to_owned(),
+        }],
+        done_at: Some(at("14:05:31")),
+        now: at("14:03:31"),
+    }
 }

@@ -6,7 +6,7 @@ use model::observe::ChangeState;
 
 use super::alert_fixture;
 use super::fixture::{self, ASCII, NARROW, WIDE};
-use crate::show::{Style, alerts, changes, exit, hosts, pages, tree, why};
+use crate::show::{Style, alerts, changes, exit, hosts, pages, rehearsal, tree, why};
 
 /// Returns the frozen frame with the result under it and the code the command ends with.
 fn session(view: &ChangeView, style: Style) -> String {
@@ -206,4 +206,16 @@ fn a_host_that_fell_silent_after_the_end_makes_it_drift() {
     let mut view = fixture::done();
     view.rings[1].hosts[0].unknown_since = Some(fixture::at("14:09:00"));
     assert_eq!(exit::code(&view), 11);
+}
+
+#[test]
+fn a_rehearsal_names_hosts_and_obstacles() {
+    let rehearsal = fixture::rehearsal();
+    assert_snapshot!("rehearsal_wide", rehearsal::screen(&rehearsal, WIDE));
+    assert_snapshot!("rehearsal_narrow", rehearsal::screen(&rehearsal, NARROW));
+    assert_snapshot!("rehearsal_ascii", rehearsal::screen(&rehearsal, ASCII));
+    assert_eq!(rehearsal::code(&rehearsal), 12);
+    let mut free = rehearsal;
+    free.obstacles.clear();
+    assert_eq!(rehearsal::code(&free), 0);
 }

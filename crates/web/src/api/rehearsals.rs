@@ -1,0 +1,256 @@
+//! Rehearsals: `POST /api/v1/deliver/rehearsals` says how a rollout would go; nothing is written.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use deliver::rollout::{self, HostFacts, Rehearsed, Start};
+use model::api::Problem;
+use model::api::rehearsal::{Obstacle, Rehearsal, Rehearse, RehearsedHost, RehearsedRing};
+use model::deliver::{Definition, Desired, HeldReason, Release, ReleaseNumber, Reported, Rollout};
+use model::{ChangeId, HostId, Timestamp, Version, limit};
+use store::Tx;
+
+use super::releases::{bad_definition, version_used};
+use super::rollouts::{
+    expected_hosts, find_release, last_good, refused, running, which_environment,
+};
+use super::{Body, bad_body};
+use crate::App;
+use crate::access::Caller;
+use crate::error::{Failure, Result};
+
+/// No change: a rehearsal is none, and gets no number.
+const NO_CHANGE: ChangeId = ChangeId(0);
+
+/// Rehearses a rollout: the planner that would carry it out plays it to its end.
+pub(crate) async fn rehearse(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<Rehearse>,
+) -> Result<Json<Rehearsal>> {
+    let now = app.clock.now();
+    let draft = draft(&new, &caller.name, now)?;
+    let scene = app
+        .store
+        .read(move |tx| read(tx, &new, draft, &caller.name, now))
+        .await?;
+    // A long play keeps no other call waiting.
+    let played = tokio::task::spawn_blocking(move || play(&scene, now)).await;
+    played
+        .map_err(|e| Failure::from(Problem::new(500, "failed", e.to_string())))?
+        .map(Json)
+}
+
+/// Makes the release that was sent along, as it would be stored.
+fn draft(
+    new: &Rehearse,
+    by: &str,
+    now: Timestamp,
+) -> std::result::Result<Option<Release>, Failure> {
+    let Some(release) = &new.release else {
+        return Ok(None);
+    };
+    let definition = deliver::definition::parse(&release.definition).map_err(bad_definition)?;
+    let asked = (&new.rollout.service, &new.rollout.version);
+    if (&definition.service, &release.version) != asked {
+        let why = format!(
+            "`release` is {} {}, and {} {} is to be rehearsed",
+            definition.service, release.version, asked.0, asked.1
+        );
+        return Err(bad_body(422, why));
+    }
+    Ok(Some(Release {
+        service: definition.service.clone(),
+        number: ReleaseNumber(0), // given when it is stored
+        version: release.version.clone(),
+        digest: release.digest,
+        size_bytes: 0, // known when it is uploaded
+        config_digest: deliver::definition::config_digest(&definition),
+        definition,
+        created_at: now,
+        created_by: by.to_owned(),
+    }))
+}
+
+/// Is everything a rehearsal looks at.
+struct Scene {
+    rollout: Rollout,
+    hosts: BTreeMap<HostId, HostFacts>,
+    /// The service's releases by number.
+    versions: BTreeMap<ReleaseNumber, Version>,
+    running: Option<ChangeId>,
+}
+
+fn read(
+    tx: &mut Tx<'_>,
+    new: &Rehearse,
+    draft: Option<Release>,
+    by: &str,
+    now: Timestamp,
+) -> std::result::Result<Scene, Failure> {
+    let release = match draft {
+        Some(draft) => known_or_next(tx, draft)?,
+        None => find_release(tx, &new.rollout)?,
+    };
+    let environment = which_environment(&release, &new.rollout)?;
+    let service = &release.service;
+    let history = store::rollout::history(tx, service, &environment, limit::LIST_ITEMS)?;
+    let (rollout, _) = rollout::start(Start {
+        change: NO_CHANGE,
+        release: &release,
+        previous: last_good(&history),
+        environment,
+        hosts: &expected_hosts(tx)?,
+        running: None, // named as an obstacle, so that the rest can be told
+        by: by.to_owned(),
+        now,
+    })
+    .map_err(refused)?;
+    let releases = store::release::list(tx, service, limit::LIST_ITEMS)?.into_iter();
+    Ok(Scene {
+        hosts: host_facts(tx, &rollout, now)?,
+        versions: releases.map(|r| (r.number, r.version)).collect(),
+        running: running(&history),
+        rollout,
+    })
+}
+
+/// Returns the stored release when the draft is the same, else the draft as the next one.
+fn known_or_next(tx: &mut Tx<'_>, mut draft: Release) -> std::result::Result<Release, Failure> {
+    match store::release::by_version(tx, &draft.service, &draft.version)? {
+        Some(known) if is_same(&known, draft.digest, &draft.definition) => Ok(known),
+        Some(_) => Err(version_used(&draft.service, &draft.version)),
+        None => {
+            let newest = store::release::list(tx, &draft.service, 1)?;
+            draft.number = ReleaseNumber(newest.first().map_or(1, |newest| newest.number.0 + 1));
+            Ok(draft)
+        }
+    }
+}
+
+fn is_same(known: &Release, digest: model::Digest, definition: &Definition) -> bool {
+    known.digest == digest && known.definition == *definition
+}
+
+fn host_facts(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> std::result::Result<BTreeMap<HostId, HostFacts>, store::Error> {
+    let desired: BTreeMap<HostId, Desired> =
+        store::fleet::desired_for(tx, &rollout.service, &rollout.environment)?
+            .into_iter()
+            .collect();
+    let mut reported: BTreeMap<HostId, Reported> =
+        store::fleet::reported_for(tx, &rollout.service)?
+            .into_iter()
+            .collect();
+    let hosts = store::host::list(tx)?.into_iter();
+    let members = hosts.filter(|host| rollout.hosts().any(|member| member.id == host.id));
+    Ok(members
+        .map(|host| {
+            let id = host.id;
+            let facts = HostFacts::new(host, desired.get(&id), reported.remove(&id), now);
+            (id, facts)
+        })
+        .collect())
+}
+
+fn play(scene: &Scene, now: Timestamp) -> std::result::Result<Rehearsal, Failure> {
+    let rollout = &scene.rollout;
+    let rehearsed = rollout::rehearse(rollout, &scene.hosts, now).map_err(|too_long| {
+        Problem::new(422, "rehearsal_too_long", too_long.to_string()).hint(too_long.hint())
+    })?;
+    Ok(Rehearsal {
+        service: rollout.service.clone(),
+        environment: rollout.environment.clone(),
+        release: rollout.release.version.clone(),
+        previous: rollout.previous.as_ref().map(|p| p.version.clone()),
+        max_unavailable: rollout.plan.max_unavailable,
+        rings: rings(scene, &rehearsed, now),
+        obstacles: obstacles(scene, &rehearsed),
+        done_at: rehearsed.done_at,
+        now,
+    })
+}
+
+fn rings(scene: &Scene, rehearsed: &Rehearsed, now: Timestamp) -> Vec<RehearsedRing> {
+    let rollout = &scene.rollout;
+    let after = |at: Option<Timestamp>| at.map(|at| millis(at.since(now)));
+    let rings = rollout.rings.iter().zip(&rollout.plan.rings);
+    rings
+        .zip(&rehearsed.rings)
+        .map(|((ring, spec), times)| {
+            let mut hosts: Vec<RehearsedHost> = ring
+                .hosts
+                .iter()
+                .map(|member| host(scene, rehearsed, member.id, &member.name))
+                .collect();
+            hosts.sort_by_key(|host| host.step.unwrap_or(0));
+            RehearsedRing {
+                name: ring.name.clone(),
+                hosts,
+                bake_ms: millis(spec.bake),
+                deadline_ms: millis(spec.deadline),
+                at_deadline: spec.at_deadline,
+                begins_after_ms: after(times.begins_at),
+                passes_after_ms: after(times.passes_at),
+            }
+        })
+        .collect()
+}
+
+fn host(scene: &Scene, rehearsed: &Rehearsed, id: HostId, name: &model::HostName) -> RehearsedHost {
+    let facts = scene.hosts.get(&id);
+    let ask = rehearsed.asks.iter().find(|ask| ask.host == id);
+    let proves = facts.and_then(HostFacts::proves);
+    RehearsedHost {
+        host: name.clone(),
+        step: ask.map(|ask| ask.step),
+        from: proves.and_then(|number| scene.versions.get(&number).cloned()),
+        to: scene.rollout.release.version.clone(),
+        unknown_since: facts.and_then(|facts| facts.unknown_since),
+    }
+}
+
+fn obstacles(scene: &Scene, rehearsed: &Rehearsed) -> Vec<Obstacle> {
+    let rollout = &scene.rollout;
+    let running = scene.running.map(|change| {
+        let refusal = rollout::Refusal::RolloutRunning {
+            service: rollout.service.clone(),
+            environment: rollout.environment.clone(),
+            change,
+        };
+        Obstacle {
+            code: "rollout_running".to_owned(),
+            text: refusal.to_string(),
+            hint: refusal.hint(),
+        }
+    });
+    running
+        .into_iter()
+        .chain(rehearsed.held.as_ref().map(would_hold))
+        .collect()
+}
+
+fn would_hold(reason: &HeldReason) -> Obstacle {
+    let (code, hint) = match reason {
+        HeldReason::Person { .. } => ("person", ""),
+        HeldReason::WaitingFor { .. } => (
+            "waiting_for",
+            "see `sleepwell hosts`; a host that is gone for good: `sleepwell hosts retire HOST`",
+        ),
+        HeldReason::Blocked { .. } => ("blocked", "mend that on the host"),
+        HeldReason::Verdict { .. } => ("verdict", ""),
+    };
+    Obstacle {
+        code: code.to_owned(),
+        text: format!("it would be held: {}", learn::sentence::held(reason)),
+        hint: hint.to_owned(),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
