@@ -1,11 +1,13 @@
 //! The test of one kind of bad event: evidence over the whole change and anew in each ring.
 
+use model::judge::Counts;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Bounds, LIMITS, Sums};
 use crate::budget::{ALPHA, PASS_ALPHA, over_rings};
+use crate::counts::add;
 use crate::dispersion::Phi;
-use crate::look::Arms;
+use crate::look::{Arms, History};
 
 /// Share of the passing budget the odds get when the absolute bound may clear a signal too.
 const ODDS_SHARE: f64 = 0.9;
@@ -15,6 +17,9 @@ const ODDS_SHARE: f64 = 0.9;
 pub(crate) struct CountTest {
     bounds: Bounds,
     pub(crate) phi: Phi,
+    /// On all hosts in the time before the change.
+    #[serde(default)]
+    before: Counts,
     /// Over all rings.
     pub(crate) all: Sums,
     /// One for each ring; one that has not started holds nothing, which is evidence of 1.
@@ -22,14 +27,22 @@ pub(crate) struct CountTest {
 }
 
 impl CountTest {
-    pub(crate) fn new(bounds: Bounds, phi: Phi, rings: usize) -> Self {
+    pub(crate) fn new(bounds: Bounds, history: &History, rings: usize) -> Self {
         let nothing = Sums::nothing(bounds.grid());
         Self {
             bounds,
-            phi,
+            phi: Phi::of(history),
+            before: history.sum(),
             all: nothing.clone(),
             rings: vec![nothing; rings.max(1)],
         }
+    }
+
+    /// Returns what was counted without the change: before it, and beside it.
+    pub(crate) fn past(&self) -> Counts {
+        let mut past = self.before;
+        add(&mut past, self.all.control);
+        past
     }
 
     /// Weighs a batch that `refusal` finds nothing wrong with.

@@ -13,10 +13,10 @@ use crate::band::band;
 use crate::batch::{Bounds, Grid, mean};
 use crate::count::CountTest;
 use crate::counts::odds_ratio;
-use crate::dispersion::Phi;
 use crate::exact::Exact;
 use crate::look::{Arms, Histogram, History};
 use crate::thresholds::{choose, kept};
+use crate::watch::{Detector, Kind, Slower};
 
 /// A ring passes when the margin is excluded at each of these. To ask the same of one request in a
 /// hundred would hold healthy rings for minutes; p75 and p99 show harm only (2.B.7).
@@ -110,14 +110,35 @@ impl LatencyTest {
         let odds = Bounds::new(Grid::Slow, self.margin.0, self.tolerated.0);
         for threshold in chosen {
             let at = kept.iter().position(|&at| at == threshold.at);
-            let phi = Phi::of(&history(bounds[threshold.at]));
+            let history = history(bounds[threshold.at]);
             self.thresholds.push(At {
                 at: at.expect("every threshold is kept"),
                 quantiles: threshold.quantiles.into_iter().map(Exact).collect(),
-                test: CountTest::new(odds, phi, self.rings),
+                test: CountTest::new(odds, &history, self.rings),
             });
         }
         self.within = kept.into_iter().map(|at| Exact(bounds[at])).collect();
+    }
+
+    pub(crate) fn watched_kind(&self) -> Kind {
+        Kind::Latency {
+            unit: self.unit,
+            bounds: self.within.len(),
+        }
+    }
+
+    /// Makes a detector of each threshold.
+    pub(crate) fn watched(
+        &self,
+        detector: impl Fn(Slower, &CountTest) -> Option<Detector>,
+    ) -> Vec<Option<Detector>> {
+        let slower = |threshold: &At| Slower {
+            at: threshold.at,
+            than: self.within[threshold.at],
+            quantiles: threshold.quantiles.clone(),
+        };
+        let thresholds = self.thresholds.iter();
+        thresholds.map(|t| detector(slower(t), &t.test)).collect()
     }
 
     /// Weighs a batch that `refusal` finds nothing wrong with. Before there are thresholds it

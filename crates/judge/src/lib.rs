@@ -36,9 +36,12 @@ mod state;
 mod thresholds;
 mod trace;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod long_streams;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -49,3 +52,4 @@ mod slow_requests;
 pub use look::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Total};
 pub use thresholds::THRESHOLD_REQUESTS;
 pub use verdict::Test;
+pub use watch::Watch;

@@ -7,6 +7,8 @@ use model::deliver::AtDeadline;
 use model::judge::{Counts, Evidence, Excluded, Reason, VerdictState};
 use model::{HostName, Timestamp};
 
+use crate::counts::add;
+
 /// Is what hosts counted while nothing was being changed, to learn how much more they differ from each
 /// other and from themselves than chance alone would make them.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,16 @@ pub struct History {
     /// errors and 20 % noise a harmless change then failed in 1.6 % of 1,200 simulated runs, against
     /// 0.5 % with 12 h.
     pub hosts: Vec<Vec<Counts>>,
+}
+
+impl History {
+    pub(crate) fn sum(&self) -> Counts {
+        let mut sum = Counts::default();
+        for &counts in self.hosts.iter().flatten() {
+            add(&mut sum, counts);
+        }
+        sum
+    }
 }
 
 /// Is one look at a change: what came since the look before, and the state of its ring.

@@ -9,12 +9,12 @@ use crate::batch::{Bounds, Grid};
 use crate::budget::ALPHA;
 use crate::count::CountTest;
 use crate::counts::odds_ratio;
-use crate::dispersion::Phi;
 use crate::exact::Exact;
 use crate::latency::LatencyTest;
 use crate::look::{Batch, History};
 use crate::mean::MeanTest;
 use crate::trace::Trace;
+use crate::watch::{Detector, Kind, Past, Watched};
 
 /// Is one signal's test; all of it is saved with each look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl SignalTest {
         let of = match &signal.kind {
             SignalKind::Count { .. } => {
                 let bounds = Bounds::new(Grid::Errors, signal.margin, signal.tolerated);
-                Of::Count(CountTest::new(bounds, Phi::of(history), rings))
+                Of::Count(CountTest::new(bounds, history, rings))
             }
             SignalKind::Latency { unit, .. } => Of::Latency(LatencyTest::new(
                 *unit,
@@ -134,6 +134,33 @@ impl SignalTest {
             look,
         };
         assert!(self.add(&Batch::Counts(*arms), when));
+    }
+
+    /// Returns the signal under watch, with what is known from before and beside the change.
+    pub(crate) fn watched(&self, signal: &Signal) -> Watched {
+        let past = |test: &CountTest| Past {
+            counts: test.past(),
+            phi: test.phi.clone(),
+            margin: signal.margin,
+            tolerated: signal.tolerated,
+            least: self.min_requests,
+        };
+        let (kind, detectors) = match &self.of {
+            Of::Count(test) => (Kind::Count, vec![Detector::new(past(test), None)]),
+            Of::Latency(test) => (
+                test.watched_kind(),
+                test.watched(|slower, test| Detector::new(past(test), Some(slower))),
+            ),
+            Of::Mean(_) => (Kind::Mean, Vec::new()),
+        };
+        Watched {
+            kind,
+            critical: self.critical,
+            advisory: self.advisory,
+            weight: self.weight,
+            detectors: detectors.into_iter().flatten().collect(),
+            trace: Trace::default(),
+        }
     }
 
     /// Returns the log evidence of harm over all rings.

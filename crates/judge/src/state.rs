@@ -53,10 +53,15 @@ pub(crate) fn failure(log_e: f64, conditions: &[HostCondition]) -> Option<Reason
     if log_e >= needed() {
         return Some(Reason::Harm);
     }
-    conditions.iter().find_map(sick)
+    sick(conditions)
 }
 
-fn sick(condition: &HostCondition) -> Option<Reason> {
+/// Returns the first host whose condition fails a change without statistics.
+pub(crate) fn sick(conditions: &[HostCondition]) -> Option<Reason> {
+    conditions.iter().find_map(is_sick)
+}
+
+fn is_sick(condition: &HostCondition) -> Option<Reason> {
     let host = condition.host.clone();
     if condition.unexpected_exits >= EXITS_TO_FAIL {
         let exits = condition.unexpected_exits;

@@ -16,9 +16,10 @@ use crate::look::{Batch, Histogram, History, Judgement, Look};
 use crate::refusal::refusal;
 use crate::signal::{SignalTest, When};
 use crate::state::{self, Standing, needed};
+use crate::watch::{Watch, Watched};
 
 /// Names the formulas: raised when the same looks would give other bits.
-const JUDGE_VERSION: &str = "2";
+pub(crate) const JUDGE_VERSION: &str = "2";
 /// Refused batches in a row after which a signal counts as having no data.
 const REFUSED_IN_ROW: u32 = 3;
 
@@ -143,6 +144,17 @@ impl Test {
             evidence,
             control_emptied: look.control_hosts == 0 && !look.first_release,
         }
+    }
+
+    /// Begins the watch behind the last ring: what comes is compared with the control of the rings and
+    /// the history before them. `signals` are those the test was started with.
+    pub fn watch(&self, signals: &BTreeMap<String, Signal>, now: Timestamp) -> Watch {
+        let watched = |(name, test): (&String, &SignalTest)| {
+            let signal = signals.get(name)?;
+            Some((name.clone(), test.watched(signal)))
+        };
+        let watched: BTreeMap<String, Watched> = self.signals.iter().filter_map(watched).collect();
+        Watch::new(self.definition, watched, self.inputs, now)
     }
 
     /// Returns how many batches were refused so far: one per signal with impossible counts, and one per
@@ -300,7 +312,7 @@ fn definition(signals: &BTreeMap<String, Signal>) -> Digest {
 
 /// Returns the digest that follows `inputs` after this look's batches. Lengths stand before names, so
 /// that different batches are different bytes.
-fn chain(inputs: Digest, look: &Look) -> Digest {
+pub(crate) fn chain(inputs: Digest, look: &Look) -> Digest {
     let mut hasher = Hasher::default();
     hasher.update(inputs.as_bytes());
     hasher.update(&look.at.as_micros().to_le_bytes());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::Urgency;
 use crate::deliver::{
     DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Priority, Proof, ReleaseRef,
+    WatchEnd,
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
@@ -140,6 +141,11 @@ pub enum Fact {
         hosts: usize,
         /// Since the rollout began.
         after_ms: u64,
+    },
+
+    /// The watch behind the last ring is over.
+    WatchEnded {
+        how: WatchEnd,
     },
 
     // Judgement.

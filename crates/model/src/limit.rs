@@ -14,6 +14,8 @@ pub const DEFINITION_NODES: usize = 10_000;
 pub const DEFINITION_DEPTH: usize = 32;
 /// Rings of one environment; more than this is a loop somebody forgot to end.
 pub const RINGS: usize = 32;
+/// How long a finished rollout may be watched; behind a week a release is what is usual.
+pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// Signals of one service; each is a test that shares one error budget.
 pub const SIGNALS: usize = 64;
 /// Procedures of one service.

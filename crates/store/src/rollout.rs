@@ -20,19 +20,24 @@ fn is_over(rollout: &Rollout) -> bool {
     rollout.state.is_over() && rollout.order.is_none()
 }
 
+fn is_watched(rollout: &Rollout) -> bool {
+    rollout.watched_until().is_some()
+}
+
 /// Stores a new rollout.
 ///
 /// # Errors
 /// [`Error::Exists`] while another one of the same service and environment is not over.
 pub fn insert(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO deliver_rollout (change, service, environment, over, version, body)
-         VALUES ($1, $2, $3, $4, 1, $5)",
+        "INSERT INTO deliver_rollout (change, service, environment, over, watched, version, body)
+         VALUES ($1, $2, $3, $4, $5, 1, $6)",
         &[
             rollout.change.into(),
             (&rollout.service).into(),
             (&rollout.environment).into(),
             is_over(rollout).into(),
+            is_watched(rollout).into(),
             json(rollout),
         ],
     )?;
@@ -45,12 +50,13 @@ pub fn insert(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<(), Error> {
 /// [`Error::Conflict`] when it was saved by somebody else since.
 pub fn save(tx: &mut Tx<'_>, rollout: &Rollout, version: u64) -> Result<(), Error> {
     let touched = tx.execute(
-        "UPDATE deliver_rollout SET over = $3, version = version + 1, body = $4
+        "UPDATE deliver_rollout SET over = $3, watched = $4, version = version + 1, body = $5
          WHERE change = $1 AND version = $2",
         &[
             rollout.change.into(),
             version.into(),
             is_over(rollout).into(),
+            is_watched(rollout).into(),
             json(rollout),
         ],
     )?;
@@ -74,6 +80,14 @@ pub fn get(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<Versioned>, Error
 /// Returns which rollouts are not over, oldest first, whether their rows can be read or not.
 pub fn running_changes(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
     let sql = "SELECT change FROM deliver_rollout WHERE over = 0 ORDER BY change";
+    let rows = tx.query(TABLE, sql, &[])?;
+    rows.iter().map(|row| row.count(0).map(ChangeId)).collect()
+}
+
+/// Returns which rollouts something may still follow for, oldest first: those that are not over, and those
+/// that are done and watched.
+pub fn looked_after(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
+    let sql = "SELECT change FROM deliver_rollout WHERE over = 0 OR watched = 1 ORDER BY change";
     let rows = tx.query(TABLE, sql, &[])?;
     rows.iter().map(|row| row.count(0).map(ChangeId)).collect()
 }

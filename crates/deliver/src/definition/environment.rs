@@ -13,6 +13,7 @@ use super::scalar::Kind;
 use super::strategy::{watched, way};
 
 const WARMUP: Duration = Duration::from_secs(10);
+const WATCH: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn environments(at: At) -> Option<BTreeMap<EnvironmentName, EnvironmentPlan>> {
     let name = |at: &At, name: &str| {
@@ -37,6 +38,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
     let expected = map.optional("expected", |at| at.count(1));
     let way = way(&mut map);
     let warmup = map.or("warmup", WARMUP, At::duration);
+    let watch = map.or("watch", WATCH, watch);
     map.finish(&["promotes_from"]);
     let way = way?;
     Some(EnvironmentPlan {
@@ -45,7 +47,23 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         max_unavailable: way.max_unavailable,
         rings: way.rings,
         warmup: warmup?,
+        watch: watch?,
     })
+}
+
+/// Reads how long a finished rollout stays watched. Behind some days a release is what is usual, and what
+/// goes wrong then is an alert's matter.
+fn watch(at: At) -> Option<Duration> {
+    let watch = at.clone().duration()?;
+    if watch > limit::WATCH {
+        let most = model::time::short(limit::WATCH);
+        at.fault(
+            format!("`{}` is too long to be about this release", at.written()),
+            format!("write at most {most}, or 0s for no watch"),
+        );
+        return None;
+    }
+    Some(watch)
 }
 
 fn labels(at: &At) -> Option<Labels> {

@@ -213,6 +213,8 @@ struct InRings {
     max_unavailable: Option<u32>,
     /// After a host's process was started, how long its counts are left out. Default: 10s.
     warmup: Option<Duration>,
+    /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
+    watch: Option<Duration>,
     /// The rings in order; each is judged before the next begins.
     #[schemars(length(min = 1, max = limit::RINGS))]
     rings: Vec<Ring>,
@@ -235,6 +237,8 @@ struct WithCanary {
     max_unavailable: Option<u32>,
     /// After a host's process was started, how long its counts are left out. Default: 10s.
     warmup: Option<Duration>,
+    /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
+    watch: Option<Duration>,
     /// The hosts that get it first: a number, a share such as `10%`, or labels.
     canary: CanaryHosts,
     /// The least time the canary, and then the rest, are watched. Default: 5m.
@@ -262,6 +266,8 @@ struct Rolling {
     max_unavailable: Option<u32>,
     /// After a host's process was started, how long its counts are left out. Default: 10s.
     warmup: Option<Duration>,
+    /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
+    watch: Option<Duration>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -287,6 +293,8 @@ struct AllAtOnce {
     max_unavailable: Option<u32>,
     /// After a host's process was started, how long its counts are left out. Default: 10s.
     warmup: Option<Duration>,
+    /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
+    watch: Option<Duration>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.

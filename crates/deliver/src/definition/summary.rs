@@ -1,5 +1,7 @@
 //! Says in plain lines what a definition will do: what `sleepwell check` prints.
 
+use std::time::Duration;
+
 use model::EnvironmentName;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
@@ -130,6 +132,10 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
             .enumerate()
             .map(|(i, spec)| format!("  {}. {}", i + 1, ring(spec))),
     );
+    lines.push(match plan.watch {
+        Duration::ZERO => "  when it is done nobody watches it".to_owned(),
+        watch => format!("  when it is done it stays watched for {}", short(watch)),
+    });
     if plan
         .rings
         .last()

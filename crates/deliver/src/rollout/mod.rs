@@ -13,6 +13,9 @@
 //!                                                       Undoing → Undone | Stuck → Undone
 //! ```
 //!
+//! A rollout that is `Done` stays watched for a while (`watch`); what the judge finds by then undoes it on
+//! the same path.
+//!
 //! **Invariants.** No more than `max_unavailable` hosts are made unavailable by asks; a ring is not asked
 //! before the one in front of it passed, and none passes before the judge has looked behind its bake at
 //! what its hosts say by then, unless a person says so; after a failed verdict no host is asked for the release until a
@@ -31,6 +34,7 @@ mod standing;
 mod start;
 mod undo;
 mod wake;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,6 +54,7 @@ pub use owed::owed;
 pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
 pub use undo::{UndoRefusal, undo_of_finished};
+pub use watch::{replaced, watched_since};
 
 /// How long an undo may take before the hosts it has not reached are named; it goes on all the same.
 /// An undo stops the old process within a second, so a minute is only exceeded by a host in trouble.

@@ -57,9 +57,8 @@ impl<'a> Planner<'a> {
             RolloutState::Undoing { since } | RolloutState::Stuck { since, .. } => {
                 self.advance_undo(since);
             }
-            RolloutState::Undone { .. }
-            | RolloutState::Superseded { .. }
-            | RolloutState::Done { .. } => {}
+            RolloutState::Done { .. } => self.advance_watch(),
+            RolloutState::Undone { .. } | RolloutState::Superseded { .. } => {}
         }
     }
 

@@ -318,6 +318,7 @@ impl Planner<'_> {
         let (_, hosts) = self.counts();
         let after_ms = millis_between(self.next.started_at, self.now);
         self.tell(Kind::Outcome, Fact::RolloutDone { hosts, after_ms });
+        self.begin_watch();
     }
 }
 

@@ -137,6 +137,7 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         failed: None,
         overruled: None,
         last_entry: None,
+        watch: None,
     };
     let facts = vec![(Kind::Change, planned(&rollout))];
     Ok((rollout, facts))

@@ -55,6 +55,7 @@ pub fn undo_of_finished(rollout: &Rollout, newest: ChangeId) -> Result<(), UndoR
 
 impl Planner<'_> {
     pub(super) fn begin_undo(&mut self) {
+        self.end_watch_by_undo();
         self.next.state = RolloutState::Undoing { since: self.now };
         let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
         self.tell(Kind::Action, Fact::UndoStarted { to, hosts });

@@ -20,11 +20,11 @@ impl Planner<'_> {
                 | HeldReason::Verdict { .. } => self.ring_instants(*ring),
             },
             RolloutState::Undoing { since } => vec![*since + UNDO_DEADLINE],
+            RolloutState::Done { .. } => self.next.watched_until().into_iter().collect(),
             RolloutState::Planned
             | RolloutState::Stuck { .. }
             | RolloutState::Undone { .. }
-            | RolloutState::Superseded { .. }
-            | RolloutState::Done { .. } => Vec::new(),
+            | RolloutState::Superseded { .. } => Vec::new(),
         };
         instants.into_iter().filter(|&at| at > self.now).min()
     }

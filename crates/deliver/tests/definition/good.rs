@@ -129,7 +129,7 @@ fn a_canary_is_a_ring_in_front_of_the_rest() {
         .collect();
     let share = RingSize::Percent(10);
     assert_eq!(rings, [("canary", &share), ("everyone", &RingSize::Rest)]);
-    assert_eq!(plan.max_unavailable, Some(3));
+    assert_eq!((plan.max_unavailable, plan.watch), (Some(3), secs(1_800)));
     for ring in &plan.rings {
         assert_eq!((ring.bake, ring.deadline), (secs(120), secs(1_200)));
         assert_eq!(ring.at_deadline, AtDeadline::Hold);
@@ -148,7 +148,7 @@ fn all_and_rolling_are_one_ring_with_everybody_and_differ_in_how_many_at_once() 
         FULL,
         &[
             (", max_unavailable: 9", ""),
-            (", max_unavailable: 2, warmup: 5s", ""),
+            (", max_unavailable: 2, warmup: 5s, watch: 30m", ""),
         ],
     ));
     let plan = |name: &str| &read.environments[&name.parse().unwrap()];
@@ -191,8 +191,8 @@ fn what_is_left_out_has_the_defaults_of_the_specification() {
     assert_eq!((read.health, read.metrics), (None, None));
     let plan = read.environments.values().next().unwrap();
     assert_eq!(
-        (plan.expected, plan.max_unavailable, plan.warmup),
-        (None, Some(1), secs(10))
+        (plan.expected, plan.max_unavailable, plan.warmup, plan.watch),
+        (None, Some(1), secs(10), secs(3_600))
     );
     let ring = &plan.rings[0];
     assert_eq!(
@@ -297,6 +297,10 @@ fn the_configuration_digest_names_how_it_runs_and_nothing_else() {
     }
     for (from, to) in [
         ("bake: 10m", "bake: 11m"),
+        (
+            "strategy: all, max_unavailable: 9, warmup: 5s, watch: 30m",
+            "strategy: all, max_unavailable: 9, warmup: 5s, watch: 0s",
+        ),
         ("margin: 0.25", "margin: 0.5"),
         ("team: team-shop", "team: other"),
         ("target/release/shop", "elsewhere/shop"),
@@ -343,12 +347,13 @@ fn the_summary_says_what_will_happen() {
     let at_once = changed(FULL, &[(", max_unavailable: 9", "")]);
     let shown = shown(&at_once, Some(&once));
     let place = shown.lines().skip_while(|line| !line.starts_with("in "));
-    let lines: Vec<&str> = place.take(3).collect();
+    let lines: Vec<&str> = place.take(4).collect();
     assert_eq!(
         lines,
         [
             "in once, on hosts with {role=\"shop\", stage=\"once\"}, at least 1 of them, all at once:",
             "  1. everyone: every host that is left, watched for 2m to 20m; asks a person then",
+            "  when it is done it stays watched for 30m",
             "  no host is left to compare with: it passes on proof, health and time",
         ]
     );

@@ -22,6 +22,7 @@ use crate::invariants;
 
 pub(crate) const BAKE: Duration = Duration::from_secs(60);
 pub(crate) const DEADLINE: Duration = Duration::from_secs(600);
+pub(crate) const WATCH: Duration = Duration::from_secs(3_600);
 pub(crate) const WARMUP: Duration = Duration::from_secs(10);
 
 pub(crate) fn secs(s: u64) -> Duration {
@@ -158,6 +159,7 @@ impl Setup {
             max_unavailable: Some(self.max_unavailable),
             rings: self.rings.clone(),
             warmup: WARMUP,
+            watch: WATCH,
         }
     }
 

@@ -17,3 +17,4 @@ mod rings;
 mod starting;
 mod stories;
 mod verdicts;
+mod watch;

@@ -141,7 +141,7 @@ fn undo_asks_every_touched_host_at_once_whatever_the_budget() {
     let answer = world.order(Command::Undo);
     assert_eq!(asked(&answer), [1, 2, 3, 4]);
     assert!(answer.ask.iter().all(|a| a.priority == Priority::Rollback));
-    assert_eq!(told(&answer), ["undo_started"]);
+    assert_eq!(told(&answer), ["watch_ended", "undo_started"]);
     for n in 1..=3 {
         assert_eq!(world.proves(n).facts, []);
     }

@@ -232,7 +232,9 @@ proptest! {
         happenings in prop::collection::vec(happening(), 0..60),
     ) {
         let mut random = run(&setup, &happenings);
-        let stops = random.world.rollout.failed.is_some() && setup.auto_undo;
+        // What fails in the watch behind its end has arrived; what follows is the order of a procedure.
+        let is_done = random.world.is_done();
+        let stops = random.world.rollout.failed.is_some() && setup.auto_undo && !is_done;
         let arrives = !stops && !is_taken_back(&random.world);
         for _ in 0..random.world.rollout.rings.len() + 3 {
             random.heal();

@@ -39,7 +39,7 @@ impl Loop for Rollouts {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let running = self.0.store.read(store::rollout::running_changes).await?;
+        let running = self.0.store.read(store::rollout::looked_after).await?;
         let (mut next, mut attempts) = (None, Attempts::default());
         for change in running {
             let context = self.0.clone();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deliver::rollout::{Arms, HostFacts, arms, seen};
-use judge::{Batch, HostCondition, Judgement, Look, Test};
+use deliver::rollout::{Arms, HostFacts, arms, seen, watched_since};
+use judge::{Batch, HostCondition, Judgement, Look, Test, Watch};
 use model::deliver::{Phase, Proof, Release, Rollout, RolloutState};
 use model::judge::{LastLook, Reason, Verdict, VerdictState};
 use model::{ChangeId, Entry, EntryId, Fact, HostId, Kind, Subject, Timestamp};
@@ -47,7 +47,7 @@ impl Loop for Verdicts {
         let Some(mandate) = self.0.mandate(NAME, now).await? else {
             return Ok(Turn::Idle);
         };
-        let running = self.0.store.read(store::rollout::running_changes).await?;
+        let running = self.0.store.read(store::rollout::looked_after).await?;
         let mut attempts = Attempts::default();
         for change in running {
             // One change that cannot be judged must not stop the others.
@@ -93,6 +93,9 @@ impl Verdicts {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     test: Test,
+    /// From the first look behind the last ring on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watch: Option<Watch>,
     taken: Vec<(HostId, Timestamp)>,
 }
 
@@ -134,20 +137,30 @@ fn look(
         names,
     };
     let signals = &release.definition.signals;
-    let (mut test, mut taken) = match store::judgement::test::<Kept>(tx, change)? {
-        Some(kept) => (kept.test, kept.taken.into_iter().collect::<Taken>()),
+    let (mut test, mut taken, watch) = match store::judgement::test::<Kept>(tx, change)? {
+        Some(kept) => (
+            kept.test,
+            kept.taken.into_iter().collect::<Taken>(),
+            kept.watch,
+        ),
         None => {
             let history = source.history(signals, now);
             (
                 Test::start(signals, rollout.rings.len(), &history, now),
                 Taken::new(),
+                None,
             )
         }
     };
     let arms = arms(&rollout, &hosts, now);
     let metrics = source.look(&mut test, signals, &arms, &mut taken, now);
     let inputs = inputs(&rollout, &release, &hosts, (&arms, metrics), (ring, now));
-    let judgement = test.look(&inputs);
+    let since = watched_since(&rollout);
+    let mut watch = since.map(|since| watch.unwrap_or_else(|| test.watch(signals, since)));
+    let judgement = match &mut watch {
+        Some(watch) => watch.look(&inputs),
+        None => test.look(&inputs),
+    };
     let look = LastLook {
         at: now,
         seen: seen(&rollout, &hosts),
@@ -161,6 +174,7 @@ fn look(
         look,
         kept: Kept {
             test,
+            watch,
             taken: taken.into_iter().collect(),
         },
         judgement,
@@ -197,6 +211,10 @@ fn keep(
     }
     store::judgement::save_test(tx, change, &looked.look, &looked.kept)?;
     let judgement = looked.judgement;
+    // Behind the last ring only harm is news.
+    if looked.kept.watch.is_some() && judgement.state != VerdictState::Fail {
+        return Ok(false);
+    }
     // The last ring takes the control's last hosts: there is nothing left to compare with, which is no
     // news about the release.
     if judgement.control_emptied && judgement.reason == Reason::NoControl {
@@ -214,13 +232,17 @@ fn keep(
     Ok(give(tx, context, &rollout, verdict, now)? || looked.is_awaited)
 }
 
-/// Returns the ring whose hosts are being watched; a held ring is watched as well.
+/// Returns the ring whose hosts are looked at; a held ring is looked at as well, and the last one while a
+/// rollout that is done stays watched.
 fn ring_under_test(rollout: &Rollout) -> Option<usize> {
     let ring = match &rollout.state {
         RolloutState::Ring { ring, phase, .. } => match phase {
             Phase::Releasing | Phase::Proving | Phase::Baking | Phase::Judging => *ring,
         },
         RolloutState::Held { ring, .. } => *ring,
+        RolloutState::Done { .. } if rollout.watched_until().is_some() => {
+            rollout.rings.len().checked_sub(1)?
+        }
         RolloutState::Planned
         | RolloutState::Undoing { .. }
         | RolloutState::Undone { .. }

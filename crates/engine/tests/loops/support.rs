@@ -225,6 +225,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         failed: None,
         overruled: None,
         last_entry: None,
+        watch: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub use host::{Host, Trouble};
 pub struct Behaviour {
     /// The share of requests it fails, instead of the usual one.
     pub failing: Option<f64>,
+    /// How long each of its processes is as good as any before that.
+    pub good_for: Option<Duration>,
     /// How many times as long its requests take.
     pub slower: Option<f64>,
     /// How many times as much its payments are worth.

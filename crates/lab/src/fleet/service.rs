@@ -136,7 +136,10 @@ impl Service {
         self.is_silent = behaviour.shows_no_metrics;
         slot.bounds_times = behaviour.bounds_times.unwrap_or(1.0);
         let served = Served {
-            failing: behaviour.failing.unwrap_or(traffic.failing),
+            failing: match behaviour.good_for {
+                Some(good_for) if now < slot.started_at + good_for => traffic.failing,
+                Some(_) | None => behaviour.failing.unwrap_or(traffic.failing),
+            },
             slower: behaviour.slower.unwrap_or(1.0),
             earning: behaviour.earning.unwrap_or(1.0),
         };

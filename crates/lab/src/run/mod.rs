@@ -102,6 +102,10 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
         }
         Given::Traffic(traffic) => world.fleet_mut().set_traffic(*traffic),
         Given::Fails(version, share) => world.behaviour_mut(version).failing = Some(*share),
+        Given::FailsLater(version, share, after) => {
+            let behaviour = world.behaviour_mut(version);
+            (behaviour.failing, behaviour.good_for) = (Some(*share), Some(*after));
+        }
         Given::Slower(version, times) => world.behaviour_mut(version).slower = Some(*times),
         Given::Earns(version, times) => world.behaviour_mut(version).earning = Some(*times),
         Given::OtherBuckets(version, times) => {

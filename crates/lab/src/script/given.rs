@@ -15,6 +15,8 @@ pub enum Given {
     Service(Box<ServiceSpec>),
     Traffic(Traffic),
     Fails(Version, f64),
+    /// From this long after the start of each of its processes on.
+    FailsLater(Version, f64, Duration),
     /// How many times as long its requests take.
     Slower(Version, f64),
     /// How many times as much its payments are worth.
@@ -55,6 +57,13 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
     Sentence {
         pattern: "{version} fails {percent} of its requests",
         make: |f| Ok(Given::Fails(f.read(0)?, percent(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} fails {percent} of its requests {duration} after each start",
+        make: |f| {
+            let after = duration(f.get(2))?;
+            Ok(Given::FailsLater(f.read(0)?, percent(f.get(1))?, after))
+        },
     },
     Sentence {
         pattern: "{version} is slower by {percent}",
@@ -130,6 +139,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             ["bake", d] => spec.bake = duration(d)?,
             ["deadline", d] => spec.deadline = duration(d)?,
             ["warmup", d] => spec.warmup = duration(d)?,
+            ["watch", d] => spec.watch = duration(d)?,
             ["held", "at", "deadline"] => spec.holds_at_deadline = true,
             ["without", "signals"] => spec.is_judged = false,
             ["judged", "by", "latency"] => spec.has_latency = true,
@@ -141,7 +151,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             [name, size] if !rings.is_empty() => rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, held at deadline, without signals, judged by latency, judged by earnings",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, watch D, held at deadline, without signals, judged by latency, judged by earnings",
                     clause.trim()
                 ));
             }

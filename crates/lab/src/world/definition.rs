@@ -16,6 +16,8 @@ pub struct ServiceSpec {
     pub bake: Duration,
     pub deadline: Duration,
     pub warmup: Duration,
+    /// When a rollout is done.
+    pub watch: Duration,
     /// A ring that could not be cleared asks a person at its deadline.
     pub holds_at_deadline: bool,
     /// Without it, no signal is named.
@@ -58,6 +60,7 @@ impl Default for ServiceSpec {
             bake: Duration::from_secs(5),
             deadline: Duration::from_secs(600),
             warmup: Duration::from_secs(2),
+            watch: Duration::from_secs(3_600),
             holds_at_deadline: false,
             is_judged: true,
             has_latency: false,
@@ -119,6 +122,7 @@ impl ServiceSpec {
         writeln!(text, "environments:\n  production:")?;
         writeln!(text, "    hosts: {{ {} }}", hosts.join(", "))?;
         writeln!(text, "    warmup: {}ms", self.warmup.as_millis())?;
+        writeln!(text, "    watch: {}ms", self.watch.as_millis())?;
         if self.strategy != StrategyWish::All {
             writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
         }

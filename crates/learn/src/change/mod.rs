@@ -47,6 +47,7 @@ pub fn view(input: ViewInput<'_>) -> ChangeView {
         verdict: input.verdict.map(verdict_view),
         signals: signal::views(input.signals, input.verdict),
         drifted: drifted(&input),
+        watched_until: rollout.watched_until(),
         timeline: why::items(input.entries),
         now: input.now,
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use model::deliver::{Command, HeldReason, Phase, Ring, RolloutState};
+use model::deliver::{Command, HeldReason, Phase, Ring, RolloutState, WatchEnd};
 use model::judge::{Verdict, VerdictState};
-use model::words::{are_back, counted, duration, line};
+use model::words::{are_back, counted, duration, line, moment};
 use model::{Fact, HostName, Timestamp, Version};
 
 use super::{ViewInput, host, ring};
@@ -37,7 +37,25 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
             format!("{what} was overtaken by {by} before it reached every host.")
         }
         RolloutState::Done { at } if input.is_history() => done(input, &what, *at),
-        RolloutState::Done { at } => done(input, &what, *at) + &without(input),
+        RolloutState::Done { at } => done(input, &what, *at) + &without(input) + &watch(input),
+    }
+}
+
+/// Says how long a change that is live stays watched, or that its watch ended badly.
+fn watch(input: &ViewInput<'_>) -> String {
+    let Some(watch) = &input.rollout.watch else {
+        return String::new();
+    };
+    match watch.ended {
+        None => format!(
+            " It stays watched until {}.",
+            moment(watch.until, input.now)
+        ),
+        Some(WatchEnd::Failed { verdict }) => match input.verdict.filter(|v| v.id == verdict) {
+            Some(verdict) => format!(" Since then it went wrong: {}.", reason(verdict, Tense::Is)),
+            None => " Since then it went wrong.".to_owned(),
+        },
+        Some(WatchEnd::Quiet | WatchEnd::Undone | WatchEnd::Replaced { .. }) => String::new(),
     }
 }
 

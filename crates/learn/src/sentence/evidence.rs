@@ -120,12 +120,13 @@ pub fn paragraphs(verdict: &Verdict, now: Timestamp) -> Vec<String> {
     let mut paragraphs: Vec<String> = evidence
         .metrics
         .iter()
-        .map(|metric| paragraph(metric, evidence.alpha))
+        .map(|metric| paragraph(metric, evidence))
         .collect();
     let control = match evidence.control {
         Control::Hosts { hosts } => {
             format!("compared with {}", counted(hosts as u64, "host"))
         }
+        Control::Before => "compared with the time before the release".to_owned(),
         Control::None => "compared with nothing".to_owned(),
     };
     paragraphs.push(format!(
@@ -183,6 +184,34 @@ fn weighted(metric: &MetricEvidence) -> f64 {
     }
 }
 
+/// Is what the two sides of a comparison are called.
+#[derive(Clone, Copy)]
+struct Sides {
+    /// Behind `as likely`.
+    than: &'static str,
+    worse: &'static str,
+    canary: &'static str,
+    control: &'static str,
+}
+
+/// Returns the words for a comparison: host with host, or the time behind a release with the one before.
+fn sides(evidence: &Evidence) -> Sides {
+    match evidence.control {
+        Control::Hosts { .. } | Control::None => Sides {
+            than: "on the canary",
+            worse: "worse on the canary",
+            canary: "on the canary",
+            control: "on the control",
+        },
+        Control::Before => Sides {
+            than: "as before the release",
+            worse: "worse than before the release",
+            canary: "since it got worse",
+            control: "before the release",
+        },
+    }
+}
+
 fn harmed(evidence: &Evidence, tense: Tense) -> String {
     let Some(metric) = leading(evidence) else {
         return "the evidence of harm reached its bound".to_owned();
@@ -218,27 +247,33 @@ fn worse(metric: &MetricEvidence, evidence: &Evidence, tense: Tense) -> String {
         return worse_mean(metric, mean, evidence.alpha, tense);
     }
     let (name, be) = subject(metric, evidence, tense);
+    let Sides {
+        than,
+        worse,
+        canary,
+        control,
+    } = sides(evidence);
     // With an assumed spread no rate of error is promised, so none is said.
     let sure = (!is_assumed(&metric.dispersion)).then(|| confidence(evidence.alpha));
     match (metric.odds_ratio, metric.odds_at_least) {
         (Some(ratio), Some(least)) => format!(
-            "{name} {be} {} as likely on the canary (at least {}{})",
+            "{name} {be} {} as likely {than} (at least {}{})",
             times(ratio),
             times(least),
             sure.map_or_else(String::new, |sure| format!(", {sure}"))
         ),
-        (Some(ratio), None) => format!("{name} {be} {} as likely on the canary", times(ratio)),
+        (Some(ratio), None) => format!("{name} {be} {} as likely {than}", times(ratio)),
         (None, Some(least)) => {
             format!(
-                "{name} {be} at least {} as likely on the canary{}",
+                "{name} {be} at least {} as likely {than}{}",
                 times(least),
                 sure.map_or_else(String::new, |sure| format!(" ({sure})"))
             )
         }
         (None, None) => format!(
-            "{name} {be} worse on the canary: {}, {}",
-            arm(metric.canary, "canary"),
-            arm(metric.control, "control")
+            "{name} {be} {worse}: {}, {}",
+            arm(metric.canary, canary),
+            arm(metric.control, control)
         ),
     }
 }
@@ -304,16 +339,17 @@ fn value(value: f64) -> String {
     decimal(value, digits.clamp(0.0, 9.0) as usize)
 }
 
-fn paragraph(metric: &MetricEvidence, alpha: f64) -> String {
+fn paragraph(metric: &MetricEvidence, evidence: &Evidence) -> String {
+    let (alpha, sides) = (evidence.alpha, sides(evidence));
     let mut parts = match (&metric.latency, &metric.mean) {
-        (Some(latency), _) => thresholds(metric, latency, alpha),
+        (Some(latency), _) => thresholds(metric, latency, (sides, alpha)),
         (None, Some(mean)) => vec![mean_parts(metric, mean, alpha)],
         (None, None) => vec![
             format!(
                 "{}: {}, {}",
                 line(&metric.metric),
-                arm(metric.canary, "canary"),
-                arm(metric.control, "control")
+                arm(metric.canary, sides.canary),
+                arm(metric.control, sides.control)
             ),
             odds(metric, alpha),
             spread(&metric.dispersion, alpha),
@@ -330,7 +366,14 @@ fn paragraph(metric: &MetricEvidence, alpha: f64) -> String {
 }
 
 /// Returns a latency's thresholds, one after the other, and the spread of the one that leads.
-fn thresholds(metric: &MetricEvidence, latency: &LatencyEvidence, alpha: f64) -> Vec<String> {
+fn thresholds(
+    metric: &MetricEvidence,
+    latency: &LatencyEvidence,
+    (sides, alpha): (Sides, f64),
+) -> Vec<String> {
+    let Sides {
+        canary, control, ..
+    } = sides;
     let one = |threshold: &ThresholdEvidence| {
         let share = |counts: Counts| counts.share().map_or("none".to_owned(), percent);
         let least = threshold
@@ -338,7 +381,7 @@ fn thresholds(metric: &MetricEvidence, latency: &LatencyEvidence, alpha: f64) ->
             .map(|odds| format!(", odds at least {}", times(odds)))
             .unwrap_or_default();
         format!(
-            "slower than {} {} on the canary, {} on the control{least}",
+            "slower than {} {} {canary}, {} {control}{least}",
             latency.unit.show(threshold.slower_than),
             share(threshold.canary),
             share(threshold.control)
@@ -346,7 +389,7 @@ fn thresholds(metric: &MetricEvidence, latency: &LatencyEvidence, alpha: f64) ->
     };
     let name = line(&metric.metric);
     let requests = format!(
-        "{name}: {} on the canary, {} on the control",
+        "{name}: {} {canary}, {} {control}",
         counted(metric.canary.total, "request"),
         count(metric.control.total)
     );
@@ -420,14 +463,10 @@ fn is_assumed(dispersion: &Dispersion) -> bool {
     dispersion.source != "aa"
 }
 
-fn arm(counts: Counts, name: &str) -> String {
+fn arm(counts: Counts, side: &str) -> String {
     match counts.share() {
-        Some(share) => format!(
-            "{} of {} on the {name}",
-            percent(share),
-            count(counts.total)
-        ),
-        None => format!("nothing counted on the {name}"),
+        Some(share) => format!("{} of {} {side}", percent(share), count(counts.total)),
+        None => format!("nothing counted {side}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof};
+use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof, WatchEnd};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, Fact, RingName, Timestamp};
 
@@ -196,6 +196,16 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             "Live on {hosts} of {hosts} hosts after {}, each proved from its running process.",
             millis(*after_ms)
         ),
+        Fact::WatchEnded { how } => match how {
+            WatchEnd::Quiet => "The watch is over; no bad verdict came.".to_owned(),
+            WatchEnd::Failed { .. } => {
+                "The watch is over: what it saw after the last ring is bad.".to_owned()
+            }
+            WatchEnd::Undone => "The watch is over, because the change is undone.".to_owned(),
+            WatchEnd::Replaced { by } => {
+                format!("The watch is over, because {by} brings another release.")
+            }
+        },
         Fact::VerdictGiven { verdict } => evidence::verdict(verdict),
         Fact::Ordered { command, reason } => {
             let wish = match command {

@@ -1,7 +1,7 @@
 //! Where a change stands, in words and ring by ring.
 
 use model::api::change::{RingState, SignalState};
-use model::deliver::{Command, HeldReason, Phase, Proof, RolloutState};
+use model::deliver::{Command, HeldReason, Phase, Proof, RolloutState, Watch, WatchEnd};
 use model::judge::{Reason, VerdictState};
 use model::{ChangeId, Fact, Kind};
 
@@ -290,6 +290,34 @@ fn a_done_change_is_live_on_every_host() {
         "no sign of harm by its deadline, but 2 times as likely is not excluded"
     );
     assert!(view.drifted.is_empty());
+}
+
+#[test]
+fn a_live_change_says_how_long_it_stays_watched_and_what_came_of_it() {
+    let mut world = World::new(RolloutState::Done { at: at(242) });
+    world.run_new(1..=8);
+    world.rollout.watch = Some(Watch {
+        until: at(3_842),
+        ended: None,
+    });
+    let live = "shop 1.1 is live on 8 of 8 hosts, each proved from its running process.";
+    assert_eq!(
+        world.sentence(),
+        format!("{live} It stays watched until 15:07:02 UTC.")
+    );
+    let view = learn::change::view(world.input());
+    assert_eq!(view.watched_until, Some(at(3_842)));
+    let bad = plain_fail();
+    world.rollout.watch.as_mut().unwrap().ended = Some(WatchEnd::Failed { verdict: bad.id });
+    let why = learn::sentence::reason(&bad, learn::sentence::Tense::Is);
+    world.verdict = Some(bad);
+    assert_eq!(
+        world.sentence(),
+        format!("{live} Since then it went wrong: {why}.")
+    );
+    world.rollout.watch.as_mut().unwrap().ended = Some(WatchEnd::Quiet);
+    assert_eq!(world.sentence(), live);
+    assert_eq!(learn::change::view(world.input()).watched_until, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use learn::sentence::of;
 use model::act::Urgency;
 use model::deliver::{
     Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason, Priority,
-    Proof,
+    Proof, WatchEnd,
 };
 use model::judge::Resolution;
 use model::{
@@ -322,6 +322,34 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Live on 8 of 8 hosts after 4 min 2 s, each proved from its running process.",
         ),
         (
+            Fact::WatchEnded {
+                how: WatchEnd::Quiet,
+            },
+            "The watch is over; no bad verdict came.",
+        ),
+        (
+            Fact::WatchEnded {
+                how: WatchEnd::Failed {
+                    verdict: verdict().id,
+                },
+            },
+            "The watch is over: what it saw after the last ring is bad.",
+        ),
+        (
+            Fact::WatchEnded {
+                how: WatchEnd::Undone,
+            },
+            "The watch is over, because the change is undone.",
+        ),
+        (
+            Fact::WatchEnded {
+                how: WatchEnd::Replaced {
+                    by: model::ChangeId(9),
+                },
+            },
+            "The watch is over, because chg-9 brings another release.",
+        ),
+        (
             Fact::VerdictGiven {
                 verdict: Box::new(verdict()),
             },
@@ -605,9 +633,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::IncidentReopened { .. } => 39,
         Fact::IncidentResolved { .. } => 40,
         Fact::NobodyTold { .. } => 41,
+        Fact::WatchEnded { .. } => 42,
     }
 }
-const VARIANTS: usize = 42;
+const VARIANTS: usize = 43;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -269,6 +269,7 @@ fn rollout(state: RolloutState) -> Rollout {
                 spec("rest", RingSize::Rest),
             ],
             warmup: Duration::from_secs(10),
+            watch: Duration::ZERO,
         },
         rings: vec![ring("canary", 1..=1), ring("rest", 2..=8)],
         state,
@@ -280,6 +281,7 @@ fn rollout(state: RolloutState) -> Rollout {
         failed: None,
         overruled: None,
         last_entry: None,
+        watch: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use learn::sentence::{Tense, paragraphs, reason, verdict};
 use model::judge::{
-    Band, Counts, LatencyEvidence, MeanEvidence, MetricEvidence, Reason, ThresholdEvidence,
-    Verdict, VerdictState,
+    Band, Control, Counts, LatencyEvidence, MeanEvidence, MetricEvidence, Reason,
+    ThresholdEvidence, Verdict, VerdictState,
 };
 use model::observe::{Unit, Worse};
 
@@ -101,6 +101,35 @@ fn a_slow_release_is_said_by_the_threshold_that_shows_most() {
     assert_eq!(
         reason(&slow, Tense::Was),
         "requests slower than 250 ms were 3.1 times as likely on the canary (at least 1.8 times, 99 %)"
+    );
+}
+
+#[test]
+fn a_watched_release_is_compared_with_the_time_before_it() {
+    let mut slow = of(vec![latency("checkout_time")]);
+    slow.evidence.control = Control::Before;
+    for metric in &mut slow.evidence.metrics {
+        metric.odds_at_least = None;
+    }
+    assert_eq!(
+        verdict(&slow),
+        "Bad: requests slower than 250 ms are 3.1 times as likely as before the release, after 31 looks and 2,000 requests."
+    );
+    let paragraphs = paragraphs(&slow, at(31));
+    assert!(
+        paragraphs[0]
+            .contains("slower than 250 ms 21.0 % since it got worse, 7.9 % before the release"),
+        "{paragraphs:?}"
+    );
+    assert!(paragraphs[1].ends_with("compared with the time before the release."));
+    slow.evidence.metrics = vec![MetricEvidence {
+        odds_ratio: None,
+        odds_at_least: None,
+        control: Counts { bad: 0, total: 700 },
+        ..metric()
+    }];
+    assert!(
+        reason(&slow, Tense::Was).contains("payment errors were worse than before the release: ")
     );
 }
 

@@ -23,6 +23,9 @@ pub struct ChangeView {
     pub signals: Vec<SignalView>,
     /// The service's other hosts and those that do not run what they should.
     pub drifted: Vec<HostLine>,
+    /// Until when a change that is live stays watched, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Timestamp>,
     /// Everything that happened, oldest first.
     pub timeline: Vec<TimelineItem>,
     /// The server's clock, so that ages can be shown.

@@ -160,6 +160,15 @@ pub struct EnvironmentPlan {
     #[serde(rename = "warmup_ms", with = "millis")]
     #[schemars(with = "u64")]
     pub warmup: Duration,
+    /// How long a rollout that is done stays watched; zero: not at all.
+    #[serde(rename = "watch_ms", with = "millis", default = "an_hour")]
+    #[schemars(with = "u64")]
+    pub watch: Duration,
+}
+
+/// What a release from before there was a watch is given.
+fn an_hour() -> Duration {
+    Duration::from_secs(3_600)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -24,4 +24,5 @@ pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};
 pub use rollout::{
     Command, Excluded, HeldReason, Order, Overruled, Phase, Ring, RingHost, Rollout, RolloutState,
+    Watch, WatchEnd,
 };

@@ -38,6 +38,32 @@ pub struct Rollout {
     pub overruled: Option<Overruled>,
     /// The journal entry of the last flip, the cause of the next one.
     pub last_entry: Option<EntryId>,
+    /// The watch behind its last ring; none before that, and where the environment wants none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+}
+
+/// Is the watch of a rollout that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Watch {
+    pub until: Timestamp,
+    /// None while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<WatchEnd>,
+}
+
+/// Is how a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "name")]
+pub enum WatchEnd {
+    /// Its time was over, and no verdict was bad.
+    Quiet,
+    /// A bad verdict came.
+    Failed { verdict: VerdictId },
+    /// A person undid the change.
+    Undone,
+    /// Another release of the service came to the environment.
+    Replaced { by: ChangeId },
 }
 
 /// Is a person's word instead of the judge's, for one ring.
@@ -192,6 +218,12 @@ impl Command {
 }
 
 impl Rollout {
+    /// Returns until when a finished rollout is watched, while it is.
+    pub fn watched_until(&self) -> Option<Timestamp> {
+        let watch = self.watch.as_ref()?;
+        watch.ended.is_none().then_some(watch.until)
+    }
+
     /// Returns all hosts of all rings, in order.
     pub fn hosts(&self) -> impl Iterator<Item = &RingHost> {
         self.rings.iter().flat_map(|ring| &ring.hosts)

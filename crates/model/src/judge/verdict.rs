@@ -290,7 +290,11 @@ pub struct Dispersion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Control {
-    Hosts { hosts: usize },
+    Hosts {
+        hosts: usize,
+    },
+    /// The time before the change and its control: the watch behind the last ring, when every host has it.
+    Before,
     None,
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use model::api::change::TimelineItem;
-use model::deliver::{Command, HeldReason, Proof};
+use model::deliver::{Command, HeldReason, Proof, WatchEnd};
 use model::judge::{Reason, Verdict};
 use model::time::short;
 use model::{Fact, Version};
@@ -158,6 +158,14 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         Fact::RolloutDone { hosts, after_ms } => {
             vec![field("hosts", hosts), field("after", after(*after_ms))]
         }
+        Fact::WatchEnded { how } => match how {
+            WatchEnd::Quiet => vec![field("how", "quiet")],
+            WatchEnd::Failed { verdict } => {
+                vec![field("how", "failed"), field("verdict", verdict)]
+            }
+            WatchEnd::Undone => vec![field("how", "undone")],
+            WatchEnd::Replaced { by } => vec![field("how", "replaced"), field("by", by)],
+        },
 
         Fact::VerdictGiven { verdict } => given(verdict),
         Fact::Ordered { command, reason } => vec![

@@ -96,7 +96,7 @@ fn headline(view: &ChangeView) -> String {
     let took = clock(took(view));
     match view.change.state {
         ChangeState::Done => match strays(view).len() {
-            0 => format!("Done after {took}."),
+            0 => format!("Done after {took}.{}", watched(view)),
             off => {
                 let hosts = counted(off, "host");
                 format!(
@@ -116,6 +116,14 @@ fn headline(view: &ChangeView) -> String {
         ChangeState::Superseded => "Superseded: a newer change took over.".into(),
         ChangeState::Planned | ChangeState::Running => "Not over yet; the rollout goes on.".into(),
         ChangeState::Undoing => "Not over yet; the undo goes on.".into(),
+    }
+}
+
+/// Says that nobody has to watch it: it stays watched.
+fn watched(view: &ChangeView) -> String {
+    match view.watched_until {
+        Some(until) => format!(" It stays watched for {}.", clock(until.since(view.now))),
+        None => String::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use model::deliver::{EnvironmentPlan, ReleaseNumber, ReleaseRef, Rollout, RolloutState};
+use model::deliver::{
+    EnvironmentPlan, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Watch, WatchEnd,
+};
 use model::judge::{Control, Evidence, Reason, Verdict, VerdictState};
 use model::{ActionId, ChangeId, Digest, EntryId, Labels, VerdictId};
 use store::{Error, Store, action, judgement, rollout};
@@ -24,6 +26,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             max_unavailable: Some(1),
             rings: vec![],
             warmup: Duration::from_secs(10),
+            watch: Duration::ZERO,
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -35,6 +38,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         failed: None,
         overruled: None,
         last_entry: None,
+        watch: None,
     }
 }
 
@@ -82,6 +86,34 @@ pub(crate) async fn two_rollouts_never_own_one_service(store: Store) {
         .unwrap();
     let running = store.read(rollout::running_changes).await.unwrap();
     assert_eq!(running, [ChangeId(2)]);
+}
+
+pub(crate) async fn a_watched_rollout_is_looked_after_and_in_nobodys_way(store: Store) {
+    let mut first = example(1);
+    first.state = RolloutState::Done { at: at(9) };
+    first.watch = Some(Watch {
+        until: at(99),
+        ended: None,
+    });
+    let watched = first.clone();
+    store
+        .write(move |tx| {
+            rollout::insert(tx, &watched)?;
+            rollout::insert(tx, &example(2))
+        })
+        .await
+        .unwrap();
+    let looked_after = || store.read(rollout::looked_after);
+    assert_eq!(looked_after().await.unwrap(), [ChangeId(1), ChangeId(2)]);
+    let running = store.read(rollout::running_changes).await.unwrap();
+    assert_eq!(running, [ChangeId(2)]);
+
+    first.watch.as_mut().unwrap().ended = Some(WatchEnd::Quiet);
+    store
+        .write(move |tx| rollout::save(tx, &first, 1))
+        .await
+        .unwrap();
+    assert_eq!(looked_after().await.unwrap(), [ChangeId(2)]);
 }
 
 pub(crate) async fn an_action_is_taken_once(store: Store) {

@@ -8,9 +8,10 @@ use model::api::Problem;
 use model::api::deliver::{NewRollout, Started};
 use model::deliver::{Host, Release, ReleaseRef, Rollout, RolloutState};
 use model::observe::{Change, ChangeKind, ChangeState};
-use model::{ChangeId, Entry, EnvironmentName, Subject, Timestamp, limit};
+use model::{ChangeId, Entry, EnvironmentName, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
 use store::Tx;
+use store::rollout::Versioned;
 
 use super::{Body, Path};
 use crate::App;
@@ -76,6 +77,7 @@ fn start(
         )?;
         rollout.last_entry = Some(id);
     }
+    end_watch(tx, &history, (&rollout, by), now, ids)?;
     store::rollout::insert(tx, &rollout)?;
     store::change::put(tx, &planned(&rollout, now))?;
     Ok(change)
@@ -108,11 +110,38 @@ fn planned(rollout: &Rollout, now: Timestamp) -> Change {
     }
 }
 
+/// Ends the watch of the rollout whose release the new one replaces.
+fn end_watch(
+    tx: &mut Tx<'_>,
+    history: &[Versioned],
+    (new, by): (&Rollout, &str),
+    now: Timestamp,
+    ids: &Ids,
+) -> std::result::Result<(), Failure> {
+    for Versioned { rollout, version } in history {
+        let Some((mut next, fact)) = rollout::replaced(rollout, new.change) else {
+            continue;
+        };
+        let entry = Entry {
+            id: ids.entry(now),
+            at: now,
+            subject: Subject::Change(next.change),
+            kind: Kind::Outcome,
+            actor: by.to_owned(),
+            causes: next.last_entry.into_iter().chain(new.last_entry).collect(),
+            body: fact.to_body(),
+        };
+        store::journal::append(tx, &entry)?;
+        next.last_entry = Some(entry.id);
+        store::rollout::save(tx, &next, *version)?;
+    }
+    Ok(())
+}
+
 /// Returns the release that went live last and was not undone: what the hosts run now. Undone rollouts left
 /// what was there before them, and superseded ones never finished.
-pub(super) fn last_good(history: &[store::rollout::Versioned]) -> Option<ReleaseRef> {
-    let live =
-        |r: &&store::rollout::Versioned| matches!(r.rollout.state, RolloutState::Done { .. });
+pub(super) fn last_good(history: &[Versioned]) -> Option<ReleaseRef> {
+    let live = |r: &&Versioned| matches!(r.rollout.state, RolloutState::Done { .. });
     history.iter().find(live).map(|r| r.rollout.release.clone())
 }
 

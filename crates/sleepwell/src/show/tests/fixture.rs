@@ -215,6 +215,7 @@ pub(super) fn judging() -> ChangeView {
         verdict: None,
         signals: signals(),
         drifted: vec![],
+        watched_until: None,
         timeline: story(began()),
         now: at("14:06:11"),
     }

@@ -112,6 +112,14 @@ fn colour_is_added_to_the_same_words() {
 }
 
 #[test]
+fn a_change_that_is_done_says_how_long_it_stays_watched() {
+    let mut view = fixture::done();
+    view.watched_until = Some(view.now + std::time::Duration::from_secs(3_480));
+    let shown = session(&view, WIDE);
+    assert!(shown.contains("It stays watched for 58m0s."), "{shown}");
+}
+
+#[test]
 fn a_ring_of_many_hosts_shows_those_in_trouble() {
     let mut view = fixture::held();
     let spare = view.rings[1].hosts[0].clone();

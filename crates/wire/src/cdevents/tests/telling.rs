@@ -37,6 +37,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
             max_unavailable: Some(1),
             rings: vec![],
             warmup: Duration::ZERO,
+            watch: Duration::ZERO,
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -48,6 +49,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         failed: None,
         overruled: None,
         last_entry: None,
+        watch: None,
     }
 }
 
