@@ -25,5 +25,7 @@ check:
 	$(CARGO) test --workspace
 
 # The figures of docs/benchmarks.md, each beside its floor in the same run.
+# `make bench BENCH=release` takes one part alone.
 bench: fetch
-	@$(CARGO) run --release --locked --quiet --package bench
+	@$(CARGO) build --release --locked --quiet --package sleepwell
+	@$(CARGO) run --release --locked --quiet --package bench -- $(BENCH)

@@ -1,7 +1,6 @@
 //! Journalled transactions a second: 16 writers, each of whose transactions appends one entry, durable
 //! when it returns. The floor is one `fdatasync` after the other of the same bytes.
 
-#![expect(clippy::print_stdout, reason = "figures are its output")]
 #![expect(clippy::disallowed_methods, reason = "it measures time that passes")]
 
 use std::fs::File;
@@ -12,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use model::{Entry, EntryId, Fact, Kind, Subject, Timestamp};
 use store::{Durability, Store, Tx};
+
+use crate::figures::{median, rate, skipped, title};
 
 const WRITERS: u64 = 16;
 const RUNS: usize = 5;
@@ -24,35 +25,26 @@ pub(crate) async fn run() -> Result<()> {
     let folder = tempfile::Builder::new()
         .prefix("bench-")
         .tempdir_in(std::env::current_dir()?)?;
-    println!(
+    title(&format!(
         "journalled transactions a second, {WRITERS} writers, median of {RUNS} runs of {} s",
         RUN.as_secs()
-    );
+    ));
     let floor = median(
         (0..RUNS)
             .map(|_| floor(folder.path()))
             .collect::<Result<_>>()?,
     );
-    println!("  {:<28} {floor:>8.0}", "floor: fdatasync one by one");
+    rate("floor: fdatasync one by one", floor, None);
     let sqlite = Store::open_sqlite(&folder.path().join("db"), Durability::Full)?;
-    show("SQLite", measured(&sqlite).await?, floor);
+    rate("SQLite", measured(&sqlite).await?, Some(floor));
     match testdb::durable_database() {
         Some(url) => {
             let postgres = Store::open_postgres(&url, Durability::Full)?;
-            show("PostgreSQL", measured(&postgres).await?, floor);
+            rate("PostgreSQL", measured(&postgres).await?, Some(floor));
         }
-        None => println!("  {:<28}  skipped: it is not installed", "PostgreSQL"),
+        None => skipped("PostgreSQL", "it is not installed"),
     }
     Ok(())
-}
-
-fn show(name: &str, rate: f64, floor: f64) {
-    println!("  {name:<28} {rate:>8.0}  {:.1} x the floor", rate / floor);
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 fn floor(folder: &Path) -> Result<f64> {

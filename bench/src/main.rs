@@ -5,13 +5,30 @@
 //!
 //! **Must not know** how anything is decided; it calls what users call.
 
+mod figures;
+mod fleet;
 mod journal;
+mod release;
+mod size;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+/// Measures what is named, or everything.
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(journal::run())
+    let mut named: Vec<String> = std::env::args().skip(1).collect();
+    if named.is_empty() {
+        named = ["journal", "size", "release"].map(str::to_owned).to_vec();
+    }
+    for name in named {
+        match name.as_str() {
+            "journal" => runtime.block_on(journal::run())?,
+            "size" => runtime.block_on(size::run())?,
+            "release" => release::run()?,
+            _ => bail!("nothing is called `{name}`; there are journal, size and release"),
+        }
+    }
+    Ok(())
 }
