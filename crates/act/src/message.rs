@@ -58,6 +58,10 @@ pub enum Event<'a> {
         hosts: usize,
         after: Duration,
     },
+    /// A host has seen newer orders than the server knows of; nothing is shipped any more.
+    BehindFleet {
+        host: &'a HostName,
+    },
 }
 
 /// Is what was done about a verdict by the time it is told.
@@ -106,7 +110,7 @@ impl Event<'_> {
     /// Returns how urgent the event is by itself: only an undo that does not end wakes somebody.
     pub fn urgency(&self) -> Urgency {
         match self {
-            Event::Stuck { .. } => Urgency::High,
+            Event::Stuck { .. } | Event::BehindFleet { .. } => Urgency::High,
             Event::Judged { .. }
             | Event::Undone { .. }
             | Event::Held { .. }
@@ -122,6 +126,7 @@ impl Event<'_> {
             Event::Held { .. } => "held",
             Event::Stuck { .. } => "stuck",
             Event::Done { .. } => "done",
+            Event::BehindFleet { .. } => "behind_fleet",
         }
     }
 }
@@ -148,6 +153,9 @@ fn title(about: &About<'_>, event: &Event<'_>) -> String {
         Event::Held { because, .. } => format!("{what} is held: {}", line(because)),
         Event::Stuck { hosts } => format!("{what} is not undone on {}", names(hosts)),
         Event::Done { hosts, .. } => format!("{what} is live on {hosts} of {hosts} hosts"),
+        Event::BehindFleet { host } => {
+            format!("The server is behind its fleet: {host} has seen newer orders")
+        }
     }
 }
 
@@ -180,6 +188,10 @@ fn what_happened(about: &About<'_>, event: &Event<'_>) -> String {
             about.environment,
             duration(*after)
         ),
+        Event::BehindFleet { host } => format!(
+            "{host} has seen newer orders than the server knows of: it was restored from an old backup. The newest release of {} it knows in {} is {}.",
+            about.service, about.environment, about.version
+        ),
     }
 }
 
@@ -188,7 +200,7 @@ fn why(event: &Event<'_>) -> Option<String> {
         Event::Judged { because, .. }
         | Event::Undone { because, .. }
         | Event::Held { because, .. } => line(because),
-        Event::Stuck { .. } | Event::Done { .. } => String::new(),
+        Event::Stuck { .. } | Event::Done { .. } | Event::BehindFleet { .. } => String::new(),
     };
     (!because.is_empty()).then(|| format!("Why: {because}."))
 }
@@ -205,9 +217,11 @@ fn since_when(about: &About<'_>, event: &Event<'_>, now: Timestamp) -> String {
             moment(verdict.at, now),
             counted(verdict.evidence.looks, "look")
         ),
-        Event::Undone { .. } | Event::Held { .. } | Event::Stuck { .. } | Event::Done { .. } => {
-            format!("{shipped}.")
-        }
+        Event::Undone { .. }
+        | Event::Held { .. }
+        | Event::Stuck { .. }
+        | Event::Done { .. }
+        | Event::BehindFleet { .. } => format!("{shipped}."),
     }
 }
 
@@ -237,6 +251,9 @@ fn what_was_done(about: &About<'_>, event: &Event<'_>) -> String {
             format!("Done about it: {they_are} asked again and again until {they_are} back.")
         }
         Event::Done { .. } => "Every ring passed; nothing is left to do.".to_owned(),
+        Event::BehindFleet { .. } => {
+            "Done about it: hosts keep what they run, and nothing is shipped or undone.".to_owned()
+        }
     }
 }
 
@@ -272,6 +289,9 @@ fn what_next(about: &About<'_>, event: &Event<'_>) -> Vec<String> {
             about.service
         )],
         Event::Done { .. } => vec![undo],
+        Event::BehindFleet { .. } => vec![format!(
+            "What to do: see what differs and say how to go on: {command} hosts adopt"
+        )],
     }
 }
 
@@ -330,6 +350,7 @@ fn data(about: &About<'_>, event: &Event<'_>) -> Value {
         Event::Held { reason, .. } => json!({ "reason": reason }),
         Event::Stuck { hosts } => json!({ "hosts": hosts }),
         Event::Done { hosts, after } => json!({ "hosts": hosts, "after_ms": millis(*after) }),
+        Event::BehindFleet { host } => json!({ "host": host }),
     };
     json!({
         "event": event.word(),

@@ -76,7 +76,13 @@ impl State {
                     let service = Some(desired.service.clone());
                     refusals.push(refused("generation", service, seen, desired.generation));
                 }
-                Some(seen) if desired.generation == seen => {}
+                Some(seen) if desired.generation == seen => {
+                    // A number that was given twice: the server was restored and counts anew.
+                    if is_other(&tx, desired)? {
+                        let service = Some(desired.service.clone());
+                        refusals.push(refused("generation", service, seen, seen));
+                    }
+                }
                 _ => {
                     save_wish(&tx, desired)?;
                     taken.push(desired.clone());
@@ -210,6 +216,16 @@ fn generation(tx: &Transaction<'_>, service: &ServiceName) -> rusqlite::Result<O
         )
         .optional()?;
     Ok(found.map(i64::cast_unsigned))
+}
+
+/// Tells whether the recorded wish of this number is for something else. What only says how it is run may
+/// have been written down by an older agent that knew less of it.
+fn is_other(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<bool> {
+    let sql = "SELECT wish FROM service WHERE name = ?1";
+    let text: String = tx.query_row(sql, [desired.service.as_str()], |r| r.get(0))?;
+    let recorded: Option<Desired> = serde_json::from_str(&text).ok();
+    let what = |one: &Desired| (one.release.folder(), one.release.number, one.state);
+    Ok(recorded.is_some_and(|recorded| what(&recorded) != what(desired)))
 }
 
 fn save_wish(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<()> {

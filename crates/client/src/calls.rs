@@ -7,7 +7,8 @@ use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
 use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout, ReleaseView, Started,
+    Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout,
+    ReleaseView, Started,
 };
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::TokenView;
@@ -99,6 +100,16 @@ impl Client {
     /// Says that a host is gone for good.
     pub fn retire_host(&self, host: HostId, order: &HostOrder) -> Result<(), Error> {
         self.post_only(&format!("/api/v1/deliver/hosts/{host}/retire"), order)
+    }
+
+    /// Returns whether hosts have seen newer orders than the server knows of.
+    pub fn fleet(&self) -> Result<FleetView, Error> {
+        self.get_json("/api/v1/deliver/fleet", &[])
+    }
+
+    /// Takes a fleet over that is ahead of its server.
+    pub fn adopt_fleet(&self, order: &Adopt) -> Result<(), Error> {
+        self.post_only("/api/v1/deliver/fleet/adopt", order)
     }
 
     /// Gives an order for a change: `undo`, `hold` or `go`.

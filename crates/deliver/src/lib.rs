@@ -8,4 +8,5 @@
 //! is `judge`'s; who saves a plan and asks the hosts is `engine`'s.
 
 pub mod definition;
+pub mod fleet;
 pub mod rollout;

@@ -83,6 +83,21 @@ pub enum Fact {
         seen: u64,
         offered: u64,
     },
+    /// A host has seen an order newer than any this server knows of: it was restored from an old backup.
+    /// Without a service it is the epoch.
+    BehindFleet {
+        host: HostName,
+        service: Option<ServiceName>,
+        seen: u64,
+        ours: u64,
+    },
+    /// A person said how to go on with hosts that are ahead.
+    FleetAdopted {
+        how: crate::deliver::Adoption,
+        /// Each is one service on one host.
+        orders: usize,
+        reason: String,
+    },
     /// The host was asked to run a release.
     HostAsked {
         host: HostName,

@@ -62,6 +62,9 @@ pub const STREAMS: usize = 256;
 pub const STREAM_TIME: Duration = Duration::from_secs(600);
 /// Hosts of one installation.
 pub const HOSTS: usize = 10_000;
+/// How many orders a host may claim to be ahead of its server; nobody gives a million in the age of a
+/// backup, and a host that claims more is not believed.
+pub const GENERATION_LEAD: u64 = 1_000_000;
 /// Services of one host.
 pub const HOST_SERVICES: usize = 500;
 /// Series in the memory of the server.

@@ -308,8 +308,29 @@ pub(crate) struct Hosts {
 pub(crate) enum HostsCommand {
     /// Let the rollouts under way go on without a host; it is brought to the release when it is back
     Exclude(HostOrder),
+    /// This server was restored from an old backup and hosts are ahead of it: show what differs; with
+    /// --keep or --follow go on from there
+    Adopt(AdoptFleet),
     /// A host is gone for good: it is expected no longer, and its token is void
     Retire(HostOrder),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AdoptFleet {
+    /// Hosts that are ahead keep what they run until something is shipped to them
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) keep: bool,
+    /// Hosts that are ahead are asked for what this server knows, which may be older than what they run
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, ClapArgs)]

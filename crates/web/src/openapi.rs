@@ -59,6 +59,16 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
     ),
     (
         "GET",
+        "/api/v1/deliver/fleet",
+        "Which hosts have seen newer orders than the server knows of",
+    ),
+    (
+        "POST",
+        "/api/v1/deliver/fleet/adopt",
+        "Say how to go on with a fleet that is ahead of the server",
+    ),
+    (
+        "GET",
         "/api/v1/deliver/inventory",
         "The expected hosts as an inventory for Ansible",
     ),

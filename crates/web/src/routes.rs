@@ -137,6 +137,18 @@ pub fn all() -> Vec<Route> {
             get(api::inventory::show),
         ),
         route(
+            get_.clone(),
+            "/api/v1/deliver/fleet",
+            viewer,
+            get(api::fleet::get),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/fleet/adopt",
+            admin,
+            post(api::fleet::adopt),
+        ),
+        route(
             post_.clone(),
             "/api/v1/deliver/join-tokens",
             admin,

@@ -350,6 +350,33 @@ fn an_older_order_is_refused_and_reported() {
 }
 
 #[test]
+fn another_order_under_a_number_given_before_is_refused() {
+    let mut world = World::new();
+    let one = again(&world.release("1.0", "ok"), 5);
+    world.server.wish(3, &one);
+    world.start();
+    let first = world.server.proves(Proof::Converged, 5);
+    world.server.wish(3, &again(&world.release("2.0", "ok"), 5));
+    let refused = until(
+        "refusal",
+        10,
+        || world.server.last()?.refused.into_iter().next(),
+        String::new,
+    );
+    assert_eq!(
+        (refused.kind.as_str(), refused.seen, refused.offered),
+        ("generation", 5, 5)
+    );
+    assert_eq!(pid(&world.server.proves(Proof::Converged, 5)), pid(&first));
+    // The same order said again, with another way of running it, is none.
+    let mut same = one.clone();
+    same.keep += 1;
+    world.server.wish(3, &same);
+    let taken = || world.server.last()?.refused.is_empty().then_some(());
+    until("the end of the refusal", 10, taken, String::new);
+}
+
+#[test]
 fn wrong_bytes_are_never_installed() {
     let mut world = World::new();
     let one = world.release("1.0", "ok");

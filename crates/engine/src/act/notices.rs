@@ -8,7 +8,7 @@ use std::time::Duration;
 use act::message::Event;
 use act::procedure::{ActionKey, Step};
 use model::act::{Do, Urgency};
-use model::deliver::{HeldReason, Rollout};
+use model::deliver::{HeldReason, Owner, Rollout};
 use model::{ChangeId, Entry, EntryId, Fact, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::{Error, Tx};
@@ -77,10 +77,13 @@ impl Notices {
             if !move_on(tx, notice.seq)? {
                 return Ok(());
             }
-            let Some(stored) = store::rollout::get(tx, notice.change)? else {
+            let (entry, fact) = (notice.entry, &notice.fact);
+            let Some(change) = notice.change else {
+                return tell_of_fleet(tx, &context, entry, fact, now);
+            };
+            let Some(stored) = store::rollout::get(tx, change)? else {
                 return Ok(());
             };
-            let (entry, fact) = (notice.entry, &notice.fact);
             tell_of(tx, &context, entry, fact, &stored.rollout, now)
         };
         self.0.store.write(tell).await?;
@@ -93,20 +96,32 @@ impl Notices {
 struct Notice {
     seq: u64,
     entry: EntryId,
-    change: ChangeId,
+    /// None: it is about the server.
+    change: Option<ChangeId>,
     fact: Fact,
 }
 
 impl Notice {
     fn of(seq: u64, entry: Entry) -> Result<Option<Self>, Error> {
-        let Subject::Change(change) = entry.subject else {
-            return Ok(None);
+        let change = match entry.subject {
+            Subject::Change(change) => Some(change),
+            Subject::Server => None,
+            Subject::Alert(_)
+            | Subject::Incident(_)
+            | Subject::Host(_)
+            | Subject::Service(_)
+            | Subject::Token(_)
+            | Subject::Repository(_)
+            | Subject::Tool(_) => return Ok(None),
         };
         let fact = Fact::from_body(&entry.body).map_err(|why| Error::Unreadable {
             table: "journal_entry",
             why,
         })?;
-        let is_news = matches!(fact, Fact::RolloutHeld { .. } | Fact::RolloutStuck { .. });
+        let is_news = matches!(
+            fact,
+            Fact::RolloutHeld { .. } | Fact::RolloutStuck { .. } | Fact::BehindFleet { .. }
+        );
         Ok(is_news.then_some(Self {
             seq,
             entry: entry.id,
@@ -161,6 +176,41 @@ fn is_told_by_procedure(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<bool, Erro
     }))
 }
 
+/// Tells every owner whose service may not be shipped any more, each once.
+fn tell_of_fleet(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    entry: EntryId,
+    fact: &Fact,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Fact::BehindFleet { host, .. } = fact else {
+        return Ok(());
+    };
+    let event = Event::BehindFleet { host };
+    let mut told: Vec<Owner> = Vec::new();
+    for (service, environment) in store::rollout::places(tx)? {
+        let Some(newest) = store::rollout::newest_standing(tx, &service, &environment)? else {
+            continue;
+        };
+        let owner = owner_of(tx, &newest.rollout)?;
+        if told.contains(&owner) {
+            continue;
+        }
+        let news = (&event, event.urgency());
+        tell::owner(tx, context, &newest.rollout, &owner, news, entry, now)?;
+        told.push(owner);
+    }
+    Ok(())
+}
+
+fn owner_of(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Owner, Error> {
+    let release = store::release::get(tx, &rollout.service, rollout.release.number)?;
+    Ok(release
+        .map(|release| release.definition.owner)
+        .unwrap_or_default())
+}
+
 fn tell_of(
     tx: &mut Tx<'_>,
     context: &Context,
@@ -191,9 +241,6 @@ fn tell_of(
         Fact::RolloutStuck { hosts } => (Event::Stuck { hosts }, Urgency::High),
         _ => return Ok(()),
     };
-    let release = store::release::get(tx, &rollout.service, rollout.release.number)?;
-    let owner = release
-        .map(|release| release.definition.owner)
-        .unwrap_or_default();
+    let owner = owner_of(tx, rollout)?;
     tell::owner(tx, context, rollout, &owner, (&event, urgency), entry, now).map(drop)
 }

@@ -143,6 +143,9 @@ fn give_owed(
     place: &Place,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if store::fleet::is_behind(tx)? {
+        return Ok(());
+    }
     let hosts = readable_hosts(tx)?;
     let Some((newest, asks)) = what_is_owed(tx, place, &hosts)? else {
         return Ok(());

@@ -195,7 +195,7 @@ impl Host {
             revision_seen: self.revision,
             wait_ms: 0,
             reported,
-            refused: std::mem::take(&mut self.refused),
+            refused: self.refused.clone(),
             disk_free_bytes: 0,
             now,
             monotonic_ms: u64::try_from(now.as_millis()).unwrap_or(0),
@@ -204,6 +204,7 @@ impl Host {
 
     /// Takes an answer: orders older than what is recorded are refused, newer ones recorded.
     pub(crate) fn hear(&mut self, wish: Wish, now: Timestamp) {
+        self.refused.clear();
         if wish.epoch < self.epoch {
             self.refuse("epoch", None, (self.epoch, wish.epoch));
             return;
@@ -232,6 +233,14 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// Has recorded orders of a server that nobody else knows of.
+    pub fn saw_more(&mut self, service: &ServiceName, orders: usize) -> Result<()> {
+        let found = self.services.get_mut(service);
+        let found = found.with_context(|| format!("{} was asked for no {service}", self.name))?;
+        found.saw_more(orders as u64);
+        Ok(())
     }
 
     fn refuse(&mut self, kind: &str, service: Option<ServiceName>, (seen, offered): (u64, u64)) {

@@ -103,6 +103,14 @@ impl Service {
         self.stage = Stage::Fetching;
     }
 
+    /// Has recorded that many orders more, of the same release.
+    pub(super) fn saw_more(&mut self, orders: u64) {
+        self.wish.generation += orders;
+        if let Some(slot) = &mut self.serving {
+            slot.desired.generation = self.wish.generation;
+        }
+    }
+
     pub(super) fn fetches(&self, trouble: &Trouble) -> Option<Digest> {
         let missing = self.stage == Stage::Fetching
             && self.wish.state == DesiredState::Running

@@ -134,6 +134,11 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             excluded.context("it was refused")?;
         }
         When::Retired(name) => world.retire(name).await?,
+        When::SawMore(name, orders) => {
+            let service = world.service().name.clone();
+            world.host(name)?.saw_more(&service, *orders)?;
+        }
+        When::Adopted(how) => world.adopt(*how).await?,
         When::Unreachable(name) => world.host(name)?.trouble_mut().is_unreachable = true,
         When::BackAs(name, None) => world.host(name)?.come_back(),
         When::BackAs(name, Some(version)) => world.host(name)?.come_back_with(version, now)?,

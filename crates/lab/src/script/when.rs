@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use model::deliver::Command;
+use model::deliver::{Adoption, Command};
 use model::{HostName, Labels, Version};
 
 use super::sentence::{Filled, Sentence};
-use super::words::{duration, order};
+use super::words::{duration, number, order};
 use crate::world::PostedAlert;
 
 #[derive(Debug)]
@@ -17,6 +17,9 @@ pub enum When {
     /// A person's word about the rollouts under way.
     Excludes(String, HostName),
     Retired(HostName),
+    /// As its server may say after it was restored from a backup that old.
+    SawMore(HostName, usize),
+    Adopted(Adoption),
     Unreachable(HostName),
     BackAs(HostName, Option<Version>),
     DiskFull(HostName, bool),
@@ -55,6 +58,18 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{host} is retired",
         make: |f| Ok(When::Retired(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{host} has seen {number} more orders",
+        make: |f| Ok(When::SawMore(f.read(0)?, number(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the fleet is adopted and kept",
+        make: |_| Ok(When::Adopted(Adoption::Keep)),
+    },
+    Sentence {
+        pattern: "the fleet is adopted and led back",
+        make: |_| Ok(When::Adopted(Adoption::Follow)),
     },
     Sentence {
         pattern: "{host} is unreachable",

@@ -13,10 +13,12 @@ use engine::Inbox;
 use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
-use model::api::deliver::{HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started};
+use model::api::deliver::{
+    Adopt, HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started,
+};
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::{NewToken, TokenCreated};
-use model::deliver::Command;
+use model::deliver::{Adoption, Command};
 use model::judge::Verdict;
 use model::observe::Change;
 use model::{ChangeId, Digest, HostId, HostName, Labels, Role, Timestamp, Version};
@@ -285,6 +287,21 @@ impl World {
         );
         let body = serde_json::to_vec(&HostOrder::default())?;
         let request = Request::post(&path, &self.admin, body);
+        self.call(request).await.map_err(told)?;
+        Ok(())
+    }
+
+    /// Takes the fleet over as it is.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn adopt(&mut self, how: Adoption) -> Result<()> {
+        let order = Adopt {
+            how,
+            reason: String::new(),
+        };
+        let body = serde_json::to_vec(&order)?;
+        let request = Request::post("/api/v1/deliver/fleet/adopt", &self.admin, body);
         self.call(request).await.map_err(told)?;
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use model::deliver::{Command, DesiredState, HeldReason, Priority, Proof, WatchEnd};
+use model::deliver::{Adoption, Command, DesiredState, HeldReason, Priority, Proof, WatchEnd};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
-use model::{Entry, Fact, RingName, Timestamp};
+use model::{Entry, Fact, HostName, RingName, ServiceName, Timestamp};
 
 use super::{alert, evidence, foreign};
 
@@ -77,6 +77,17 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             who(&entry.actor),
             colon(reason)
         ),
+        Fact::BehindFleet {
+            host,
+            service,
+            seen,
+            ours,
+        } => behind_fleet(host, service.as_ref(), *seen, *ours),
+        Fact::FleetAdopted {
+            how,
+            orders,
+            reason,
+        } => fleet_adopted(&entry.actor, *how, *orders, reason),
         Fact::HostSilent { host, since } => {
             format!("{host} has been silent since {}.", moment(*since, now))
         }
@@ -338,6 +349,37 @@ pub(crate) fn passed(how: &str) -> String {
         "unjudged, no signals" => "unjudged, no signals to judge it by".to_owned(),
         _ => how,
     }
+}
+
+fn behind_fleet(host: &HostName, service: Option<&ServiceName>, seen: u64, ours: u64) -> String {
+    let what = match service {
+        Some(service) => format!("order {seen} for {service} and this server knows {ours}"),
+        None => format!("epoch {seen} of its server and this one is at {ours}"),
+    };
+    format!(
+        "The server is behind its fleet: {host} has seen {what}; nothing is shipped until a person adopts the fleet."
+    )
+}
+
+fn fleet_adopted(actor: &str, how: Adoption, orders: usize, reason: &str) -> String {
+    let (what, go, stay) = match orders {
+        1 => (
+            "1 service on its host that is ahead".to_owned(),
+            "goes",
+            "stays",
+        ),
+        n => (
+            format!("{n} services on their hosts that are ahead"),
+            "go",
+            "stay",
+        ),
+    };
+    let then = match how {
+        _ if orders == 0 => "orders are believed again".to_owned(),
+        Adoption::Keep => format!("{what} {stay} until something is shipped to them"),
+        Adoption::Follow => format!("{what} {go} back to what this server knows"),
+    };
+    format!("{} adopted the fleet{}; {then}.", who(actor), colon(reason))
 }
 
 fn host_proof(host: &str, what: &str, proof: Proof) -> String {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use learn::sentence::of;
 use model::act::Urgency;
 use model::deliver::{
-    Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason, Priority,
-    Proof, WatchEnd,
+    Adoption, Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason,
+    Priority, Proof, WatchEnd,
 };
 use model::judge::Resolution;
 use model::{
@@ -94,6 +94,48 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
                 reason: String::new(),
             },
             "jonas retired web-8; it is expected no longer, and its token is void.",
+        ),
+        (
+            Fact::BehindFleet {
+                host: name(3),
+                service: Some(shop()),
+                seen: 12,
+                ours: 5,
+            },
+            "The server is behind its fleet: web-3 has seen order 12 for shop and this server knows 5; nothing is shipped until a person adopts the fleet.",
+        ),
+        (
+            Fact::BehindFleet {
+                host: name(3),
+                service: None,
+                seen: 7,
+                ours: 5,
+            },
+            "The server is behind its fleet: web-3 has seen epoch 7 of its server and this one is at 5; nothing is shipped until a person adopts the fleet.",
+        ),
+        (
+            Fact::FleetAdopted {
+                how: Adoption::Keep,
+                orders: 3,
+                reason: "restored from monday".to_owned(),
+            },
+            "jonas adopted the fleet: restored from monday; 3 services on their hosts that are ahead stay until something is shipped to them.",
+        ),
+        (
+            Fact::FleetAdopted {
+                how: Adoption::Follow,
+                orders: 1,
+                reason: String::new(),
+            },
+            "jonas adopted the fleet; 1 service on its host that is ahead goes back to what this server knows.",
+        ),
+        (
+            Fact::FleetAdopted {
+                how: Adoption::Keep,
+                orders: 0,
+                reason: String::new(),
+            },
+            "jonas adopted the fleet; orders are believed again.",
         ),
         (
             Fact::HostSilent {
@@ -634,9 +676,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::IncidentResolved { .. } => 40,
         Fact::NobodyTold { .. } => 41,
         Fact::WatchEnded { .. } => 42,
+        Fact::BehindFleet { .. } => 43,
+        Fact::FleetAdopted { .. } => 44,
     }
 }
-const VARIANTS: usize = 43;
+const VARIANTS: usize = 45;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

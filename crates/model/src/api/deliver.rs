@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{DesiredState, Proof, ReleaseNumber, Reported};
+use crate::deliver::{Adoption, DesiredState, Proof, ReleaseNumber, Reported};
 use crate::{
     ChangeId, Digest, EnvironmentName, HostId, HostName, Labels, RingName, ServiceName, Timestamp,
     Version,
@@ -53,6 +53,40 @@ pub struct HostOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostExcluded {
     pub changes: Vec<ChangeId>,
+}
+
+/// `GET /api/v1/deliver/fleet`: whether hosts have seen newer orders than this server knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FleetView {
+    pub epoch: u64,
+    /// By host and service; empty when the server is where its fleet is. While it is not, nothing is
+    /// shipped.
+    pub ahead: Vec<HostAhead>,
+}
+
+/// Is one host that is ahead, with what adopting it would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HostAhead {
+    pub host: HostName,
+    /// None: the epoch of the server.
+    pub service: Option<ServiceName>,
+    pub seen: u64,
+    pub ours: u64,
+    /// The version it runs now, when this server knows it.
+    pub running: Option<Version>,
+    /// The release folder it runs from: digests of artifact and configuration.
+    pub running_release: Option<String>,
+    /// What it is asked for when the server is to be followed; none when nothing is to run.
+    pub wanted: Option<Version>,
+    pub wanted_release: Option<String>,
+}
+
+/// `POST /api/v1/deliver/fleet/adopt`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Adopt {
+    pub how: Adoption,
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// `POST /api/v1/deliver/join-tokens`.

@@ -2,7 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostId, HostName, Labels, Timestamp, TokenId, limit};
+use crate::{HostId, HostName, Labels, ServiceName, Timestamp, TokenId, limit};
+
+/// Is one sign that a host has seen newer orders than this server knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Whose generation it is; none: the epoch of the server.
+    pub service: Option<ServiceName>,
+    pub seen: u64,
+    pub ours: u64,
+}
+
+/// Is how a server that is behind its fleet goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Adoption {
+    /// Hosts that are ahead go on with what they run until something is shipped to them.
+    Keep,
+    /// They are asked for what this server knows, which may be older than what they run.
+    Follow,
+}
 
 /// Is an enrolled host. It stays expected until somebody retires it, whether it reports or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

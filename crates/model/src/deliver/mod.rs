@@ -19,7 +19,7 @@ pub use definition::{
 pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
 pub use git_event::{GitEvent, GitEventKind, GitHost};
-pub use host::Host;
+pub use host::{Adoption, Ahead, Host};
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};
 pub use rollout::{

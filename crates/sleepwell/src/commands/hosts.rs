@@ -1,16 +1,17 @@
-//! `sleepwell hosts [SERVICE]`, and what is said of one host: `hosts exclude | retire HOST`.
+//! `sleepwell hosts [SERVICE]`, what is said of one host: `hosts exclude | retire HOST`, and of all:
+//! `hosts adopt`.
 
 use anyhow::Result;
 use client::Client;
 use model::api::Problem;
-use model::api::deliver::HostView;
-use model::deliver::Proof;
+use model::api::deliver::{Adopt, HostView};
+use model::deliver::{Adoption, Proof};
 use model::{HostName, ServiceName, words};
 use runtime::Clock;
 
 use super::connect::connect;
 use super::{Failed, print, print_json, style};
-use crate::args::{Global, HostOrder, Hosts, HostsCommand};
+use crate::args::{AdoptFleet, Global, HostOrder, Hosts, HostsCommand};
 use crate::show;
 
 pub(crate) fn run(global: &Global, args: &Hosts) -> Result<u8> {
@@ -18,7 +19,35 @@ pub(crate) fn run(global: &Global, args: &Hosts) -> Result<u8> {
         None => list(global, args),
         Some(HostsCommand::Exclude(order)) => exclude(global, order),
         Some(HostsCommand::Retire(order)) => retire(global, order),
+        Some(HostsCommand::Adopt(order)) => adopt(global, order),
     }
+}
+
+/// Shows which hosts are ahead of the server and ends with 12 when a person has to say how to go on; says it
+/// when told how.
+fn adopt(global: &Global, order: &AdoptFleet) -> Result<u8> {
+    let client = connect(global)?;
+    let fleet = client.fleet()?;
+    let how = match (order.keep, order.follow) {
+        (true, _) => Some(Adoption::Keep),
+        (_, true) => Some(Adoption::Follow),
+        _ => None,
+    };
+    if let Some(how) = how {
+        let reason = order.reason.clone();
+        client.adopt_fleet(&Adopt { how, reason })?;
+    }
+    if global.json.is_some() {
+        print_json(&fleet)?;
+    } else {
+        print(&show::adopt::text(&fleet, how, style(global)))?;
+    }
+    let waits = how.is_none() && !fleet.ahead.is_empty();
+    Ok(if waits {
+        show::exit::Exit::Held.code()
+    } else {
+        0
+    })
 }
 
 /// Exits with 11 when a host does not run what it should, so that a script can ask.

@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use model::api::change::TimelineItem;
-use model::deliver::{Command, HeldReason, Proof, WatchEnd};
+use model::deliver::{Adoption, Command, HeldReason, Proof, WatchEnd};
 use model::judge::{Reason, Verdict};
 use model::time::short;
-use model::{Fact, Version};
+use model::{Fact, ServiceName, Version};
 
 use super::text::plain;
 
@@ -44,6 +44,13 @@ fn word(text: &str) -> String {
     format!("\"{}\"", plain(&quoted))
 }
 
+fn adoption(how: Adoption) -> &'static str {
+    match how {
+        Adoption::Keep => "keep",
+        Adoption::Follow => "follow",
+    }
+}
+
 /// Returns what there is to say about a fact that moves a change, explains why it does not move, or
 /// is somebody's act; nothing for any other.
 fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
@@ -70,6 +77,27 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
 
         Fact::HostExcluded { host, reason } | Fact::HostRetired { host, reason } => vec![
             field("host", host),
+            field("by", &item.actor),
+            field("reason", reason),
+        ],
+        Fact::BehindFleet {
+            host,
+            service,
+            seen,
+            ours,
+        } => vec![
+            field("host", host),
+            field("service", service.as_ref().map_or("", ServiceName::as_str)),
+            field("seen", seen),
+            field("ours", ours),
+        ],
+        Fact::FleetAdopted {
+            how,
+            orders,
+            reason,
+        } => vec![
+            field("how", adoption(*how)),
+            field("orders", orders),
             field("by", &item.actor),
             field("reason", reason),
         ],

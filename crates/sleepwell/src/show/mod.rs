@@ -9,6 +9,7 @@
 //! **Must not know**: the terminal itself, the clock, the network, the configuration. The caller asks
 //! for the size, respects `NO_COLOR` and writes.
 
+pub(crate) mod adopt;
 pub(crate) mod alerts;
 pub(crate) mod changes;
 pub(crate) mod doctor;

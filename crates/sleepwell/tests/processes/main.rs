@@ -14,6 +14,7 @@ mod demo;
 mod exit_codes;
 mod hosts;
 mod orders;
+mod restored;
 mod server_killed;
 mod several_servers;
 mod shipping;

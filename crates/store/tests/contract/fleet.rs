@@ -3,9 +3,12 @@ use std::time::Duration;
 
 use model::api::agent::{Event, EventKind};
 use model::deliver::desired::DesiredRelease;
-use model::deliver::{ArtifactFormat, Desired, DesiredState, Host, Priority, ReleaseNumber, Run};
-use model::{Digest, HostId, Labels};
-use store::{Error, Store, fleet, host};
+use model::deliver::{
+    Ahead, ArtifactFormat, Desired, DesiredState, Host, Priority, Proof, ReleaseNumber, Reported,
+    Run,
+};
+use model::{Digest, EnvironmentName, HostId, Labels, ServiceName};
+use store::{Error, Store, Tx, fleet, host};
 
 use super::at;
 
@@ -84,6 +87,116 @@ pub(crate) async fn a_generation_counts_up_per_host_and_service(store: Store) {
         .map(|d| (d.service.as_str(), d.generation))
         .collect();
     assert_eq!(wish, [("ledger", 1), ("shop", 2)]);
+}
+
+fn reported(generation_seen: u64) -> Reported {
+    Reported {
+        service: "shop".parse().unwrap(),
+        generation_seen,
+        generation_applied: generation_seen,
+        symlink_release: None,
+        processes: vec![],
+        port: None,
+        healthy: None,
+        proof: Proof::Pending,
+        why: String::new(),
+        since: at(0),
+        started_at: None,
+        unexpected_exits: 0,
+        failed_checks: 0,
+        observed: None,
+    }
+}
+
+pub(crate) async fn an_order_is_counted_on_from_what_the_host_has_seen(store: Store) {
+    let a = example(1, "web-1");
+    let id = a.id;
+    store.write(move |tx| host::insert(tx, &a)).await.unwrap();
+    let ask = || store.write(move |tx| fleet::ask(tx, id, desired("shop")));
+    let report = |seen| store.write(move |tx| fleet::report(tx, id, &reported(seen)));
+    assert_eq!(ask().await.unwrap(), 1);
+    report(7).await.unwrap();
+    assert_eq!(ask().await.unwrap(), 8);
+    report(3).await.unwrap();
+    assert_eq!(ask().await.unwrap(), 9);
+    report(u64::MAX / 4).await.unwrap();
+    assert_eq!(ask().await.unwrap(), 10, "that is not believed");
+}
+
+pub(crate) async fn what_a_host_keeps_is_known_and_not_asked_until_it_is_asked_anew(store: Store) {
+    let a = example(1, "web-1");
+    let id = a.id;
+    store.write(move |tx| host::insert(tx, &a)).await.unwrap();
+    let ask = || store.write(move |tx| fleet::ask(tx, id, desired("shop")));
+    ask().await.unwrap();
+    let revision = || store.read(move |tx| host::revision(tx, id));
+    let before = revision().await.unwrap();
+    store
+        .write(move |tx| fleet::hold(tx, id, desired("shop"), 7))
+        .await
+        .unwrap();
+    assert_eq!(revision().await.unwrap(), before + 1);
+    let asked = || store.read(move |tx| fleet::desired_of(tx, id));
+    assert!(asked().await.unwrap().is_empty());
+    let (shop, place) = ("shop".parse().unwrap(), "production".parse().unwrap());
+    let (service, environment): (ServiceName, EnvironmentName) = (shop, place);
+    let wanted = service.clone();
+    let of_place = move |tx: &mut Tx<'_>| fleet::desired_for(tx, &wanted, &environment);
+    assert!(store.read(of_place).await.unwrap().is_empty());
+    let named = service.clone();
+    let known = store.read(move |tx| fleet::asked_for(tx, &named)).await;
+    assert!(known.unwrap().contains(&id), "it is owed nothing");
+    assert_eq!(
+        store.read(fleet::desired_all).await.unwrap()[0]
+            .1
+            .generation,
+        7
+    );
+    assert!(
+        store
+            .read(fleet::held)
+            .await
+            .unwrap()
+            .contains(&(id, service))
+    );
+    assert_eq!(ask().await.unwrap(), 8);
+    assert_eq!(asked().await.unwrap().len(), 1);
+    assert!(store.read(fleet::held).await.unwrap().is_empty());
+}
+
+pub(crate) async fn signs_that_a_host_is_ahead_are_kept_and_replaced(store: Store) {
+    let id = HostId::new(at(0), 1);
+    let sign = |service: Option<&str>, seen| Ahead {
+        service: service.map(|name| name.parse().unwrap()),
+        seen,
+        ours: 1,
+    };
+    let set = |signs: Vec<Ahead>| store.write(move |tx| fleet::set_ahead(tx, id, &signs));
+    assert!(!store.read(fleet::is_behind).await.unwrap());
+    set(vec![sign(None, 4), sign(Some("shop"), 9)])
+        .await
+        .unwrap();
+    set(vec![sign(None, 5), sign(Some("ledger"), 2)])
+        .await
+        .unwrap();
+    assert!(store.read(fleet::is_behind).await.unwrap());
+    let signs = vec![sign(None, 5), sign(Some("ledger"), 2)];
+    let of_host = store.read(move |tx| fleet::ahead_of(tx, id)).await.unwrap();
+    assert_eq!(of_host, signs);
+    let all: Vec<_> = signs.into_iter().map(|one| (id, one)).collect();
+    assert_eq!(store.read(fleet::ahead).await.unwrap(), all);
+    set(vec![]).await.unwrap();
+    assert!(!store.read(fleet::is_behind).await.unwrap());
+}
+
+pub(crate) async fn the_epoch_is_lifted_and_never_falls(store: Store) {
+    let next = || store.write(|tx| fleet::next_epoch(tx, "server"));
+    let lift = |seen| store.write(move |tx| fleet::lift_epoch(tx, seen));
+    next().await.unwrap();
+    lift(7).await.unwrap();
+    assert_eq!(store.read(fleet::epoch).await.unwrap(), 8);
+    lift(3).await.unwrap();
+    assert_eq!(next().await.unwrap(), 9);
 }
 
 pub(crate) async fn a_host_name_is_taken_once(store: Store) {

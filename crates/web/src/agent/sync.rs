@@ -123,6 +123,9 @@ fn store_report(
             facts.extend(flips(tx, id, &host, last, reported)?);
         }
     }
+    let behind = behind(tx, &host, &request, changed)?;
+    changed |= behind.is_some();
+    facts.extend(behind);
     host.last_seen = now;
     host.silent_noted = false;
     host.let_in_by = None;
@@ -135,7 +138,10 @@ fn store_report(
             &Entry {
                 id: ids.entry(now),
                 at: now,
-                subject: Subject::Host(host.name.clone()),
+                subject: match fact {
+                    Fact::BehindFleet { .. } => Subject::Server,
+                    _ => Subject::Host(host.name.clone()),
+                },
                 kind,
                 actor: format!("host {}", host.name),
                 causes: vec![],
@@ -144,6 +150,40 @@ fn store_report(
         )?;
     }
     Ok(changed)
+}
+
+/// Keeps the signs that this host has seen newer orders than the server knows of; the first sign of any
+/// host is told.
+fn behind(
+    tx: &mut store::Tx<'_>,
+    host: &Host,
+    request: &Sync,
+    changed: bool,
+) -> std::result::Result<Option<(Kind, Fact)>, store::Error> {
+    let known = store::fleet::ahead_of(tx, host.id)?;
+    if !changed && request.refused.is_empty() && known.is_empty() {
+        return Ok(None);
+    }
+    let (epoch, desired) = (
+        store::fleet::epoch(tx)?,
+        store::fleet::desired_of(tx, host.id)?,
+    );
+    let ahead = deliver::fleet::ahead(epoch, &desired, &request.reported, &request.refused);
+    if ahead == known {
+        return Ok(None);
+    }
+    let is_news = !store::fleet::is_behind(tx)?;
+    store::fleet::set_ahead(tx, host.id, &ahead)?;
+    let first = ahead.into_iter().next().filter(|_| is_news);
+    Ok(first.map(|one| {
+        let fact = Fact::BehindFleet {
+            host: host.name.clone(),
+            service: one.service,
+            seen: one.seen,
+            ours: one.ours,
+        };
+        (Kind::Signal, fact)
+    }))
 }
 
 /// A silence that was told is told to be over; one nobody noticed is not.

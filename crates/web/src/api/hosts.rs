@@ -175,6 +175,7 @@ fn retire_now(tx: &mut Tx<'_>, id: HostId, word: &Word) -> std::result::Result<(
     host.retired_at = Some(word.now);
     store::host::save(tx, &host)?;
     store::token::revoke_of_host(tx, id, word.now)?;
+    store::fleet::set_ahead(tx, id, &[])?;
     let rollouts = under_way_with(tx, id)?;
     let fact = Fact::HostRetired {
         host: host.name.clone(),

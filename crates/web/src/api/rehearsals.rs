@@ -89,6 +89,7 @@ fn read(
     by: &str,
     now: Timestamp,
 ) -> std::result::Result<Scene, Failure> {
+    super::fleet::refuse_while_behind(tx)?;
     let release = match draft {
         Some(draft) => known_or_next(tx, draft)?,
         None => find_release(tx, &new.rollout)?,

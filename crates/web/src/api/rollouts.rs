@@ -41,6 +41,7 @@ fn start(
     now: Timestamp,
     ids: &Ids,
 ) -> std::result::Result<ChangeId, Failure> {
+    super::fleet::refuse_while_behind(tx)?;
     let release = find_release(tx, new)?;
     let environment = which_environment(&release, new)?;
     let history = store::rollout::history(tx, &new.service, &environment, limit::LIST_ITEMS)?;

@@ -119,7 +119,10 @@ fn hosts_now(
         .collect())
 }
 
-fn releases(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeMap<u64, ReleaseRef>, Error> {
+pub(crate) fn releases(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+) -> Result<BTreeMap<u64, ReleaseRef>, Error> {
     let list = store::release::list(tx, service, limit::LIST_ITEMS)?;
     Ok(list
         .iter()
@@ -129,7 +132,10 @@ fn releases(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeMap<u64, Rele
 
 /// Returns which release the host's running processes are, by the digest of what they execute; nothing
 /// when nothing runs, when they differ, or when it is none of ours.
-fn running(reported: &Reported, releases: &BTreeMap<u64, ReleaseRef>) -> Option<ReleaseRef> {
+pub(crate) fn running(
+    reported: &Reported,
+    releases: &BTreeMap<u64, ReleaseRef>,
+) -> Option<ReleaseRef> {
     if let Some(observed) = reported.observed {
         return newest_where(releases, |digest| digest == observed);
     }
@@ -172,6 +178,7 @@ pub(crate) fn hosts(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<HostView>, Er
         }
         desired.entry(host).or_default().push(one);
     }
+    let held = store::fleet::held(tx)?;
     let mut reported: BTreeMap<(HostId, ServiceName), Reported> = store::fleet::reported_all(tx)?
         .into_iter()
         .map(|(host, one)| ((host, one.service.clone()), one))
@@ -184,7 +191,9 @@ pub(crate) fn hosts(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<HostView>, Er
             let wanted = desired.remove(&host.id).unwrap_or_default();
             let services = wanted.into_iter().map(|one| {
                 let key = (host.id, one.service.clone());
-                host_service(&host, one, reported.remove(&key), &releases_of, now)
+                let is_held = held.contains(&key);
+                let service = host_service(&host, one, reported.remove(&key), &releases_of, now);
+                if is_held { kept(service) } else { service }
             });
             HostView {
                 id: host.id,
@@ -196,6 +205,16 @@ pub(crate) fn hosts(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<HostView>, Er
             }
         })
         .collect())
+}
+
+/// Shows that a host keeps something else than this server would ask it for.
+fn kept(mut service: HostService) -> HostService {
+    if service.proof == Proof::Converged {
+        service.proof = Proof::Drifted;
+        service.why =
+            "it keeps what it ran when the fleet was adopted; ship to replace it".to_owned();
+    }
+    service
 }
 
 fn host_service(

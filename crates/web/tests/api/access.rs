@@ -30,6 +30,8 @@ const MAP: &[(&str, &str, Access)] = &[
     ),
     ("GET", "/api/v1/deliver/inventory", Needs(Role::Viewer)),
     ("GET", "/api/v1/openapi.json", Needs(Role::Viewer)),
+    ("GET", "/api/v1/deliver/fleet", Needs(Role::Viewer)),
+    ("POST", "/api/v1/deliver/fleet/adopt", Needs(Role::Admin)),
     ("POST", "/api/v1/deliver/join-tokens", Needs(Role::Admin)),
     ("GET", "/api/v1/deliver/schema/sleepwell.json", Open),
     (

@@ -12,6 +12,7 @@ mod connections;
 mod enrolment;
 mod errors;
 mod events;
+mod fleet;
 mod garbage;
 mod hooks;
 mod hosts;
