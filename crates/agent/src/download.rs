@@ -5,7 +5,7 @@
 //! the whole decides, and when it is another one the file is thrown away and fetched anew.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use client::Client;
@@ -76,18 +76,57 @@ fn fetch_rest(client: &Client, desired: &Desired, part: &Path) -> Result<(), Cut
         let download = client.artifact(release.digest, held, release.size_bytes);
         let download = download.map_err(|e| not_sent(&e))?;
         let start = download.starts_at();
-        file.set_len(start).map_err(unwritten)?;
+        if start < held {
+            file.set_len(start).map_err(unwritten)?;
+        }
         let mut old = file.try_clone().map_err(unwritten)?.take(start);
-        let mut hashing = HashingWriter::after(&mut old, &mut file).map_err(unwritten)?;
+        let mut disk = Disk::new(&mut file);
+        let mut hashing = HashingWriter::after(&mut old, &mut disk).map_err(unwritten)?;
         let copied = download.copy_to(&mut hashing);
-        copied.map_err(|e| Cut::Unfinished(failed(&e)))?;
-        hashing.finish().0
+        let (found, _) = hashing.finish();
+        copied.map_err(|e| match disk.failed {
+            Some(written) => unwritten(written),
+            None => Cut::Unfinished(failed(&e)),
+        })?;
+        found
     };
     if found != release.digest {
         let why = format!("fetch: the bytes are {found}, wanted {}", release.digest);
         return Err(Cut::Worthless(InstallError::Retry(why)));
     }
     file.sync_all().map_err(unwritten)
+}
+
+/// Remembers why a write failed: whoever copies from the network to the disk tells no difference, and a full
+/// disk is a matter for a person where a cut line is not.
+struct Disk<'a> {
+    file: &'a mut File,
+    failed: Option<io::Error>,
+}
+
+impl<'a> Disk<'a> {
+    fn new(file: &'a mut File) -> Self {
+        Self { file, failed: None }
+    }
+
+    fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &done {
+            self.failed = Some(e.kind().into());
+        }
+        done
+    }
+}
+
+impl Write for Disk<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.file.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.file.flush();
+        self.note(done)
+    }
 }
 
 /// Opens the part at its beginning, as long as it is.

@@ -15,6 +15,7 @@
 //! keep it, nor to go back to the last release that worked.
 
 pub mod adapter;
+mod ballast;
 pub mod clock;
 mod config;
 mod download;

@@ -89,6 +89,7 @@ struct Agent {
 
 impl Agent {
     fn new(shared: Shared) -> anyhow::Result<Self> {
+        crate::ballast::keep(&shared.config);
         let (epoch, revision) = shared.state.seen()?;
         {
             let mut board = shared.hub.board();

@@ -1,15 +1,16 @@
 //! The journal: `state.db`, SQLite in WAL mode with `synchronous=FULL`, so that what was written is
 //! there after a power cut.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use model::api::agent::{Event, EventKind, Wish};
 use model::deliver::{Desired, Refused};
 use model::{ServiceName, Timestamp, limit};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
+use crate::ballast;
 use crate::record::Record;
 
 const SCHEMA: &str = "
@@ -28,7 +29,10 @@ CREATE TABLE IF NOT EXISTS event (
 ";
 
 /// Is the agent's memory; one writer at a time.
-pub(crate) struct State(Mutex<Connection>);
+pub(crate) struct State {
+    db: Mutex<Connection>,
+    base: PathBuf,
+}
 
 impl State {
     pub(crate) fn open(base: &Path) -> anyhow::Result<Self> {
@@ -42,12 +46,37 @@ impl State {
             Ok(db)
         };
         let db = open().with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(Self(Mutex::new(db)))
+        Ok(Self {
+            db: Mutex::new(db),
+            base: base.to_owned(),
+        })
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no half-done transaction behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes, on a full disk once more after the ballast was given back.
+    fn write<T>(
+        &self,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        match self.transaction(&work) {
+            Err(e) if is_full(&e) && ballast::release(&self.base) => self.transaction(&work),
+            done => done,
+        }
+    }
+
+    fn transaction<T>(
+        &self,
+        work: &impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        let done = work(&tx)?;
+        tx.commit()?;
+        Ok(done)
     }
 
     /// Returns the highest epoch taken and the newest revision known.
@@ -59,38 +88,12 @@ impl State {
     /// Takes a wish: newer generations are written down before anything is done about them. Returns
     /// what is new and what was refused because it is older than what is recorded.
     pub(crate) fn take(&self, wish: &Wish) -> rusqlite::Result<(Vec<Desired>, Vec<Refused>)> {
-        let mut db = self.db();
-        let epoch = meta(&db, "epoch")?;
+        let (epoch, _) = self.seen()?;
         if wish.epoch < epoch {
             let refused = refused("epoch", None, epoch, wish.epoch);
             return Ok((Vec::new(), vec![refused]));
         }
-        let tx = db.transaction()?;
-        set_meta(&tx, "epoch", wish.epoch)?;
-        set_meta(&tx, "revision", wish.revision)?;
-        let (mut taken, mut refusals) = (Vec::new(), Vec::new());
-        for desired in &wish.desired {
-            let seen = generation(&tx, &desired.service)?;
-            match seen {
-                Some(seen) if desired.generation < seen => {
-                    let service = Some(desired.service.clone());
-                    refusals.push(refused("generation", service, seen, desired.generation));
-                }
-                Some(seen) if desired.generation == seen => {
-                    // A number that was given twice: the server was restored and counts anew.
-                    if is_other(&tx, desired)? {
-                        let service = Some(desired.service.clone());
-                        refusals.push(refused("generation", service, seen, seen));
-                    }
-                }
-                _ => {
-                    save_wish(&tx, desired)?;
-                    taken.push(desired.clone());
-                }
-            }
-        }
-        tx.commit()?;
-        Ok((taken, refusals))
+        self.write(|tx| take_all(tx, wish))
     }
 
     /// Returns every service ever taken: its newest wish, and how far it was.
@@ -120,16 +123,16 @@ impl State {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         let text = serde_json::to_string(record).expect("records have string keys");
-        let mut db = self.db();
-        let tx = db.transaction()?;
-        tx.execute(
-            "UPDATE service SET record = ?2 WHERE name = ?1",
-            params![record.service().as_str(), text],
-        )?;
-        for kind in events {
-            add_event(&tx, record.service(), record.wish.generation, kind, now)?;
-        }
-        tx.commit()
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE service SET record = ?2 WHERE name = ?1",
+                params![record.service().as_str(), text],
+            )?;
+            for kind in events {
+                add_event(tx, record.service(), record.wish.generation, kind, now)?;
+            }
+            Ok(())
+        })
     }
 
     /// Queues one event for the server.
@@ -140,10 +143,7 @@ impl State {
         kind: &EventKind,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let mut db = self.db();
-        let tx = db.transaction()?;
-        add_event(&tx, service, generation, kind, now)?;
-        tx.commit()
+        self.write(|tx| add_event(tx, service, generation, kind, now))
     }
 
     /// Returns the oldest unsent events, at most [`limit::AGENT_EVENTS`].
@@ -188,6 +188,37 @@ impl State {
             [],
         )
     }
+}
+
+/// Writes every newer wish down; the others are refused or known.
+fn take_all(tx: &Transaction<'_>, wish: &Wish) -> rusqlite::Result<(Vec<Desired>, Vec<Refused>)> {
+    set_meta(tx, "epoch", wish.epoch)?;
+    set_meta(tx, "revision", wish.revision)?;
+    let (mut taken, mut refusals) = (Vec::new(), Vec::new());
+    for desired in &wish.desired {
+        let service = || Some(desired.service.clone());
+        match generation(tx, &desired.service)? {
+            Some(seen) if desired.generation < seen => {
+                refusals.push(refused("generation", service(), seen, desired.generation));
+            }
+            Some(seen) if desired.generation == seen => {
+                // A number that was given twice: the server was restored and counts anew.
+                if is_other(tx, desired)? {
+                    refusals.push(refused("generation", service(), seen, seen));
+                }
+            }
+            _ => {
+                save_wish(tx, desired)?;
+                taken.push(desired.clone());
+            }
+        }
+    }
+    Ok((taken, refusals))
+}
+
+/// Tells whether the disk has no room for the journal.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 fn meta(db: &Connection, name: &str) -> rusqlite::Result<u64> {
@@ -271,5 +302,44 @@ fn refused(kind: &str, service: Option<ServiceName>, seen: u64, offered: u64) ->
         service,
         seen,
         offered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::record::tests::desired;
+
+    #[test]
+    fn a_journal_on_a_full_disk_gets_the_ballast_before_it_gives_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::new("http://127.0.0.1:1", dir.path(), "web-1".parse().unwrap());
+        config.disk_reserve_bytes = 0;
+        let state = State::open(dir.path()).unwrap();
+        let pages = "SELECT page_count FROM pragma_page_count";
+        let used: i64 = state.db().query_row(pages, [], |r| r.get(0)).unwrap();
+        state
+            .db()
+            .pragma_update(None, "max_page_count", used)
+            .unwrap();
+        let text = "x".repeat(100_000);
+        let log = EventKind::Log { text };
+        let service = desired(1, "1.0").service;
+        let write = || state.note(&service, 1, &log, Timestamp::UNIX_EPOCH);
+        ballast::keep(&config);
+        let error = write().unwrap_err();
+        assert!(is_full(&error), "{error}");
+        assert!(!ballast::release(dir.path()), "it was given back");
+        state
+            .db()
+            .pragma_update(None, "max_page_count", 0x7fff_fffe)
+            .unwrap();
+        write().unwrap();
+        assert_eq!(
+            state.unsent().unwrap().len(),
+            1,
+            "nothing was written twice"
+        );
     }
 }

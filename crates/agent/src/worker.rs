@@ -185,7 +185,7 @@ impl Worker {
         match self.perform(&action) {
             Ok(()) => self.trouble = None,
             Err(e) => {
-                let why = format!("{e:#}");
+                let why = trouble(&e);
                 if self.trouble.as_ref() != Some(&why) {
                     tracing::warn!(service.name = %self.record.service(), "cannot go on: {why}");
                 }
@@ -255,6 +255,19 @@ impl Worker {
             Role::Coming => (&mut self.record.coming, &mut self.coming),
         }
     }
+}
+
+/// Says what keeps the agent from working.
+fn trouble(error: &anyhow::Error) -> String {
+    let mut causes = error.chain();
+    let full = causes.any(|e| {
+        e.downcast_ref::<rusqlite::Error>()
+            .is_some_and(crate::state::is_full)
+    });
+    if full {
+        return "disk: full, and the agent's journal cannot be written".to_owned();
+    }
+    format!("{error:#}")
 }
 
 fn millis(duration: Duration) -> u64 {

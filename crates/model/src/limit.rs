@@ -44,6 +44,8 @@ pub const ARCHIVE_ENTRIES: u64 = 200_000;
 pub const HOOK_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Disk kept free on a host beside what a release needs.
 pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
+/// Disk an agent sets aside for its journal; a record has a few kB, so that is thousands of them.
+pub const BALLAST_BYTES: u64 = 16 << 20;
 /// One exposition read from a service; a large exporter answers with 5 MB.
 pub const SCRAPE_BYTES: usize = 16 << 20;
 /// A remote-write body after decompression (Prometheus sends at most a few hundred kB).

@@ -305,6 +305,7 @@ impl Worker {
         self.record.good = Some(wish);
         self.save(&[step_event("prove", StepPhase::Done, "")])?;
         self.collect_garbage();
+        crate::ballast::keep(self.config());
         Ok(())
     }
 

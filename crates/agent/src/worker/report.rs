@@ -140,6 +140,9 @@ impl Worker {
 
     fn pending_proof(&self) -> (Proof, String) {
         if let Some(trouble) = &self.trouble {
+            if trouble.starts_with("disk: ") {
+                return (Proof::Blocked, trouble.clone());
+            }
             return (Proof::Pending, trouble.clone());
         }
         if let Some(failed) = self.job.as_ref().and_then(|job| job.failed.as_ref()) {

@@ -99,3 +99,20 @@ fn what_was_begun_for_another_release_is_removed() {
     world.server.proves(Proof::Converged, 1);
     assert!(!part.exists());
 }
+
+#[test]
+fn a_disk_that_fills_up_during_a_download_blocks_and_is_no_fault_of_the_network() {
+    let mut world = World::new();
+    let desired = world.release("1.0", "ok");
+    let part = part(&world, &desired);
+    fs::create_dir_all(part.parent().unwrap()).unwrap();
+    // Each write to this device fails as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    world.start();
+    world.server.wish(1, &desired);
+    let blocked = world.server.proves(Proof::Blocked, 1);
+    let full = "disk: full while writing ";
+    assert!(blocked.why.starts_with(full), "{}", blocked.why);
+    fs::remove_file(&part).unwrap();
+    world.server.proves(Proof::Converged, 1);
+}
