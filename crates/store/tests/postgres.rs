@@ -48,6 +48,32 @@ async fn servers_that_write_at_once_follow_each_other() {
     assert!(matches!(check, Check::Whole { .. }), "{check:?}");
 }
 
+/// Opens a store on a server that takes encrypted connections only.
+fn open_encrypted(server: &testdb::Encrypted, query: &str) -> Result<Store, String> {
+    let address = format!("postgres://sleepwell@{}/postgres?{query}", server.address);
+    Store::open_postgres(&address, Durability::Process).map_err(|e| e.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_encrypted_and_with_verify_full_proved() {
+    let Some(server) = testdb::encrypted() else {
+        return;
+    };
+    let root =
+        |path: &std::path::Path| format!("sslmode=verify-full&sslrootcert={}", path.display());
+    let store = open_encrypted(&server, &root(&server.root)).unwrap();
+    contract::journal::append_some(&store, 1).await;
+    assert_eq!(contract::journal::count(&store).await, 1);
+    open_encrypted(&server, "sslmode=require").unwrap();
+
+    let unproved = open_encrypted(&server, &root(&server.other_root)).unwrap_err();
+    assert!(unproved.contains("certificate"), "{unproved}");
+    let public = open_encrypted(&server, "sslmode=verify-full").unwrap_err();
+    assert!(public.contains("certificate"), "{public}");
+    let plain = open_encrypted(&server, "sslmode=disable").unwrap_err();
+    assert!(plain.contains("no encryption"), "{plain}");
+}
+
 /// Each server writes only when nothing is there. The first one gives the other time to read the same
 /// nothing, which it may not before the first has committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,8 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -16,17 +18,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// Set where tests may not be skipped for want of PostgreSQL.
 const DEMAND: &str = "SLEEPWELL_DEMAND_POSTGRES";
 /// Where Debian keeps the server's binaries, which are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
-const SETTINGS: &str =
-    "-c listen_addresses= -c max_connections=300 -c shared_buffers=64MB -c max_wal_size=512MB";
+const SETTINGS: &str = "-c max_connections=300 -c shared_buffers=64MB -c max_wal_size=512MB";
 /// Speed instead of durability: the data is thrown away.
 const THROWN_AWAY: &str = "-c fsync=off -c full_page_writes=off";
 
 struct Server {
+    /// Is the folder of its socket.
     socket: PathBuf,
     databases: AtomicU32,
     /// While it is open the server runs; it closes with this process.
@@ -52,17 +55,76 @@ pub fn durable_database() -> Option<String> {
     database_on(&SERVER, "")
 }
 
+/// Is a server that speaks over the network, to those alone who encrypt.
+pub struct Encrypted {
+    /// `127.0.0.1:PORT`, whose certificate names that address.
+    pub address: String,
+    /// The file with the certificate of whoever signed the server's.
+    pub root: PathBuf,
+    /// The file with another certificate.
+    pub other_root: PathBuf,
+}
+
+/// Starts a server that takes encrypted connections only, with a database `postgres`; none when PostgreSQL is not
+/// installed.
+///
+/// # Panics
+/// As [`database`].
+pub fn encrypted() -> Option<Encrypted> {
+    static SERVER: OnceLock<Option<(Server, u16)>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| {
+        let binaries = binaries_or_say()?;
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = port.expect("a free port").port();
+        let settings = format!("{THROWN_AWAY} -c listen_addresses=127.0.0.1 -p {port}");
+        let server = start(&binaries, &settings, certify).expect("a PostgreSQL server");
+        Some((server, port))
+    });
+    let (server, port) = server.as_ref()?;
+    Some(Encrypted {
+        address: format!("127.0.0.1:{port}"),
+        root: server.socket.join("root.crt"),
+        other_root: server.socket.join("other.crt"),
+    })
+}
+
+/// Writes the server's key and certificate, those who could have signed it, and who may connect.
+fn certify(folder: &Path, user: Option<(u32, u32)>) -> Result<String> {
+    let authority = |name: &str| -> Result<CertifiedIssuer<'static, KeyPair>> {
+        let mut params = CertificateParams::new(vec![])?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+    };
+    let (root, other) = (authority("root")?, authority("other")?);
+    let key = KeyPair::generate()?;
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&key, &root)?;
+    for (name, text) in [
+        ("root.crt", root.pem()),
+        ("other.crt", other.pem()),
+        ("server.crt", server.pem()),
+        ("server.key", key.serialize_pem()),
+        ("hba", "hostssl all all 127.0.0.1/32 trust\n".to_owned()),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid))?;
+        }
+    }
+    let folder = folder.display();
+    Ok(format!(
+        "-c ssl=on -c ssl_cert_file={folder}/server.crt -c ssl_key_file={folder}/server.key -c hba_file={folder}/hba"
+    ))
+}
+
 fn database_on(server: &OnceLock<Option<Server>>, settings: &str) -> Option<String> {
     let server = server.get_or_init(|| {
-        let binaries = binaries();
-        if binaries.is_none() {
-            let missing = "PostgreSQL's server (initdb, pg_ctl) is not installed";
-            assert!(std::env::var_os(DEMAND).is_none(), "{missing}");
-            say(&format!(
-                "skipped: {missing}; install it to run the tests on both stores"
-            ));
-        }
-        binaries.map(|binaries| start(&binaries, settings).expect("a PostgreSQL server"))
+        let binaries = binaries_or_say()?;
+        let settings = format!("-c listen_addresses= {settings}");
+        let server = start(&binaries, &settings, |_, _| Ok(String::new()));
+        Some(server.expect("a PostgreSQL server"))
     });
     let server = server.as_ref()?;
     let name = format!("t{}", server.databases.fetch_add(1, Ordering::Relaxed));
@@ -94,6 +156,19 @@ fn run_on(address: &str, sql: &str) {
     ran.join().expect("no panic").expect("an answer");
 }
 
+/// Finds the binaries, or says that they are missing.
+fn binaries_or_say() -> Option<PathBuf> {
+    let binaries = binaries();
+    if binaries.is_none() {
+        let missing = "PostgreSQL's server (initdb, pg_ctl) is not installed";
+        assert!(std::env::var_os(DEMAND).is_none(), "{missing}");
+        say(&format!(
+            "skipped: {missing}; install it to run the tests on both stores"
+        ));
+    }
+    binaries
+}
+
 fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
@@ -116,13 +191,20 @@ fn binaries() -> Option<PathBuf> {
     })
 }
 
-fn start(binaries: &Path, settings: &str) -> Result<Server> {
+/// Makes a folder, has it prepared for whom the server runs as, and starts the server in it with the settings
+/// that returned as well.
+fn start(
+    binaries: &Path,
+    settings: &str,
+    prepare: impl Fn(&Path, Option<(u32, u32)>) -> Result<String>,
+) -> Result<Server> {
     let folder = tempfile::Builder::new().prefix("sleepwell-pg-").tempdir()?;
     let folder = folder.keep();
     let user = other_user()?;
     if let Some((uid, gid)) = user {
         std::os::unix::fs::chown(&folder, Some(uid), Some(gid))?;
     }
+    let more = prepare(&folder, user)?;
     let run = |program: &str, args: &[OsString]| -> Result<()> {
         let mut command = Command::new(binaries.join(program));
         command.args(args).current_dir(&folder);
@@ -147,7 +229,7 @@ fn start(binaries: &Path, settings: &str) -> Result<Server> {
     initdb.push(data.clone().into());
     run("initdb", &initdb)?;
     let alive = end_with_this_process(binaries, &folder, user)?;
-    let options = format!("{SETTINGS} {settings} -k {}", folder.display());
+    let options = format!("{SETTINGS} {settings} {more} -k {}", folder.display());
     let mut ctl = words(&["start", "--wait", "--silent", "-o", &options, "-l"]);
     ctl.extend([folder.join("log").into(), "-D".into(), data.into()]);
     run("pg_ctl", &ctl)?;

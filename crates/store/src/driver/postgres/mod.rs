@@ -10,6 +10,7 @@
 
 mod hints;
 mod session;
+mod tls;
 mod value;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -19,6 +20,7 @@ use ::postgres::Config;
 pub use hints::Hints;
 pub(crate) use session::Session;
 use tokio::sync::Semaphore;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Durability;
 use super::group::{Job, Writer, write_groups};
@@ -45,6 +47,7 @@ pub(crate) struct Postgres {
 #[derive(Clone)]
 struct Source {
     config: Config,
+    tls: MakeRustlsConnect,
     durability: Durability,
 }
 
@@ -57,7 +60,8 @@ struct Readers {
 impl Postgres {
     /// Connects and brings the database to the newest schema; blocks until that is done.
     pub(crate) fn open(url: &str, durability: Durability) -> Result<Self, Error> {
-        let mut config: Config = url
+        let (address, tls) = tls::read(url)?;
+        let mut config: Config = address
             .parse()
             .map_err(|e| Error::Unavailable(format!("the database's address: {e}")))?;
         config.connect_timeout(CONNECT);
@@ -65,7 +69,11 @@ impl Postgres {
         // A lock must not outlive a server that is cut off: neither waiting for it nor silent.
         config.keepalives_idle(Duration::from_secs(10));
         config.tcp_user_timeout(Duration::from_secs(30));
-        let source = Source { config, durability };
+        let source = Source {
+            config,
+            tls,
+            durability,
+        };
         let (writer, jobs) = Writer::new();
         let (opened, open) = mpsc::channel();
         let of_writer = source.clone();
@@ -166,7 +174,7 @@ impl Drop for Readers {
 
 impl Source {
     fn connect(&self) -> Result<Session, Error> {
-        let mut session = Session::connect(&self.config)?;
+        let mut session = Session::connect(&self.config, self.tls.clone())?;
         let synchronous = match self.durability {
             Durability::Full => "on",
             Durability::Process => "off",

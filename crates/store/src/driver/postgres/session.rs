@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, Config, NoTls, Statement};
+use postgres::{Client, Config, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::value::Any;
 use crate::{Error, Row, Value, migrate};
@@ -18,9 +19,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn connect(config: &Config) -> Result<Self, Error> {
+    pub(super) fn connect(config: &Config, tls: MakeRustlsConnect) -> Result<Self, Error> {
         Ok(Self {
-            client: config.connect(NoTls)?,
+            client: config.connect(tls)?,
             prepared: HashMap::new(),
         })
     }
