@@ -308,6 +308,9 @@ fn needed(about: &About<'_>, reason: &HeldReason) -> String {
         HeldReason::Blocked { host, .. } => {
             format!("What to do: remove what blocks {host}, then let it go on.")
         }
+        HeldReason::Frozen { .. } => {
+            "What to do: nothing; it goes on by itself when the freeze ends.".to_owned()
+        }
         HeldReason::Verdict { .. } => "What to do: look at the evidence and decide.".to_owned(),
     }
 }

@@ -10,11 +10,12 @@ use model::api::deliver::{
     Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout,
     ReleaseView, Started,
 };
+use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::TokenView;
-use model::deliver::Rollout;
+use model::deliver::{FreezeOverride, Rollout};
 use model::observe::Change;
-use model::{ChangeId, Digest, HostId, ServiceName};
+use model::{ChangeId, Digest, FreezeName, HostId, ServiceName};
 use serde::Serialize;
 
 use crate::{Client, Download, Error};
@@ -72,6 +73,31 @@ impl Client {
     /// Asks how a rollout would go; nothing is changed.
     pub fn rehearse(&self, rehearse: &Rehearse) -> Result<Rehearsal, Error> {
         self.post_json("/api/v1/deliver/rehearsals", rehearse)
+    }
+
+    /// Returns every freeze, whoever declared it.
+    pub fn freezes(&self) -> Result<Vec<FreezeView>, Error> {
+        self.get_json("/api/v1/deliver/freezes", &[])
+    }
+
+    /// Sets a freeze of the server, in place of one of the same name.
+    pub fn set_freeze(&self, freeze: &NewFreeze) -> Result<FreezeView, Error> {
+        self.post_json("/api/v1/deliver/freezes", freeze)
+    }
+
+    /// Lifts a freeze of the server for good.
+    pub fn lift_freeze(&self, name: &FreezeName, reason: &str) -> Result<(), Error> {
+        let (name, reason) = (escaped(name.as_str()), escaped(reason));
+        self.delete(&format!("/api/v1/deliver/freezes/{name}?reason={reason}"))
+    }
+
+    /// Lets one rollout go on in spite of freezes, for a while.
+    pub fn override_freeze(
+        &self,
+        change: ChangeId,
+        word: &NewOverride,
+    ) -> Result<FreezeOverride, Error> {
+        self.post_json(&format!("/api/v1/act/changes/{change}/override"), word)
     }
 
     pub fn change(&self, change: ChangeId) -> Result<ChangeView, Error> {

@@ -9,4 +9,5 @@
 
 pub mod definition;
 pub mod fleet;
+pub mod freeze;
 pub mod rollout;

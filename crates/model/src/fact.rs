@@ -11,8 +11,8 @@ use crate::deliver::{
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
-    ActionId, AlertId, ChangeId, EnvironmentName, HostName, IncidentId, PageId, RingName, Role,
-    ServiceName, Timestamp, VerdictId, Version,
+    ActionId, AlertId, ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, PageId,
+    RingName, Role, ServiceName, Timestamp, VerdictId, Version,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -161,6 +161,24 @@ pub enum Fact {
     /// The watch behind the last ring is over.
     WatchEnded {
         how: WatchEnd,
+    },
+    /// Somebody keeps releases back by a rule of the calendar; none named means all of them.
+    FreezeSet {
+        freeze: FreezeName,
+        environment: Option<EnvironmentName>,
+        service: Option<ServiceName>,
+        /// In words: `every week from fri 16:00 to mon 08:00, Europe/Berlin`.
+        when: String,
+        reason: String,
+    },
+    FreezeLifted {
+        freeze: FreezeName,
+        reason: String,
+    },
+    /// A person lets one rollout go on in spite of freezes.
+    FreezeOverridden {
+        reason: String,
+        until: Timestamp,
     },
 
     // Judgement.

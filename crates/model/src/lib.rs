@@ -32,7 +32,7 @@ pub use id::{
 };
 pub use journal::{Entry, Kind, Subject};
 pub use label::Labels;
-pub use name::{EnvironmentName, HostName, RingName, ServiceName, Version};
+pub use name::{EnvironmentName, FreezeName, HostName, RingName, ServiceName, Version};
 pub use role::Role;
 pub use secret::Secret;
 pub use time::Timestamp;

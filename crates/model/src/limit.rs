@@ -16,6 +16,10 @@ pub const DEFINITION_DEPTH: usize = 32;
 pub const RINGS: usize = 32;
 /// How long a finished rollout may be watched; behind a week a release is what is usual.
 pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+/// Freezes of one environment, and of the server; a rule is looked at each second.
+pub const FREEZES: usize = 64;
+/// How long a person's word goes against a freeze: as long as somebody is there to watch.
+pub const FREEZE_OVERRIDE: Duration = Duration::from_secs(24 * 3_600);
 /// Signals of one service; each is a test that shares one error budget.
 pub const SIGNALS: usize = 64;
 /// Procedures of one service.

@@ -82,6 +82,8 @@ macro_rules! names {
 names! {
     /// Names a place releases go to: `production`.
     EnvironmentName: "an environment name", more: &['_'];
+    /// Names a rule that keeps releases back: `weekend`.
+    FreezeName: "a freeze name", more: &['_'];
     /// Names a machine, as its owner calls it: `web-08`, `db1.internal`.
     HostName: "a host name", more: &['_', '.'];
     /// Names one circle of hosts of a rollout: `staff`, `canary`.

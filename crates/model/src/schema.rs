@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::api::alert::Asked;
+use crate::deliver::freeze::Window;
 use crate::deliver::{GitEventKind, Origin};
+use crate::time::Zone;
 use crate::{Digest, Labels, Subject, Timestamp, limit};
 
 /// Describes text of a pattern.
@@ -42,4 +44,11 @@ schemas! {
     Origin: { "type": "string" };
     Subject: { "type": "string", "description": "what an entry is about: `change/chg-4`, `host/web-1`, `service/shop`, `server`" };
     Timestamp: { "type": "string", "format": "date-time" };
+    Window: {
+        "type": "object",
+        "properties": { "from": { "type": "string" }, "to": { "type": "string" } },
+        "required": ["from", "to"],
+        "description": "`fri 16:00` to `mon 08:00` for every week, or `2026-12-23 12:00` to `2027-01-02 08:00` for once"
+    };
+    Zone: { "type": "string", "description": "a time zone by its IANA name, such as `Europe/Berlin`, or `UTC`" };
 }

@@ -1,10 +1,14 @@
-//! Points in time and durations as people write them.
+//! Points in time, durations as people write them, and time as a clock on a wall shows it.
+
+mod wall;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use wall::{Doubt, WallTime, WeekTime, Zone, at};
 
 /// Is a point in time: microseconds since 1970-01-01T00:00:00Z, as stored in every table.
 ///

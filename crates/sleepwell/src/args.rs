@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use model::api::alert::Asked;
 use model::observe::ChangeState;
-use model::{ChangeId, EnvironmentName, HostName, IncidentId, ServiceName, Version};
+use model::time::Zone;
+use model::{ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, ServiceName, Version};
 
 /// Ships your change, watches what it does in production, and undoes it before you wake up.
 #[derive(Debug, Parser)]
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Hosts(Hosts),
     /// Alerts that fire and whether anybody was told; `alerts pages`: who was told what
     Alerts(Alerts),
+    /// When nothing new is released
+    Freeze(Freeze),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
     /// What is missing, with the command that fixes it
@@ -368,6 +371,72 @@ pub(crate) enum AlertsCommand {
 pub(crate) struct Pages {
     /// Only pages about this incident, such as inc-3
     pub(crate) incident: Option<IncidentId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Freeze {
+    /// Without it, every freeze is listed
+    #[command(subcommand)]
+    pub(crate) command: Option<FreezeCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FreezeCommand {
+    /// Keep releases back by a rule of the server, which no sleepwell.yaml can lift
+    Set(FreezeSet),
+    /// Take a rule of the server back for good
+    Lift(FreezeLift),
+    /// Let one rollout go on in spite of freezes, for a while
+    Override(FreezeOverride),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FreezeSet {
+    pub(crate) name: FreezeName,
+    /// When it begins: every week, such as "fri 16:00", or once, such as "2026-12-23 12:00"
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+    /// When it ends, in the same form
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: String,
+    /// Time zone of both, such as Europe/Berlin
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub(crate) zone: Zone,
+    /// Only this service; with --env only this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<ServiceName>,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FreezeLift {
+    pub(crate) name: FreezeName,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FreezeOverride {
+    pub(crate) change: ChangeId,
+    /// Why it cannot wait, for the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// For how long, a day at most
+    #[arg(long = "for", default_value = "1h", value_parser = duration, value_name = "TIME")]
+    pub(crate) span: Duration,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -41,6 +41,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Command::Changes(changes) => commands::changes::run(global, changes),
         Command::Hosts(hosts) => commands::hosts::run(global, hosts),
         Command::Alerts(alerts) => commands::alerts::run(global, alerts),
+        Command::Freeze(freeze) => commands::freeze::run(global, freeze),
         Command::Check(check) => commands::check::run(global, check),
         Command::Doctor => commands::doctor::run(global),
         Command::Api(api) => commands::api::run(global, api),

@@ -17,6 +17,7 @@ mod driver;
 mod error;
 pub mod event;
 pub mod fleet;
+pub mod freeze;
 pub mod host;
 pub mod id;
 pub mod incident;

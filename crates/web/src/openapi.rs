@@ -39,6 +39,26 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
     ),
     (
         "GET",
+        "/api/v1/deliver/freezes",
+        "When nothing new is released, whoever declared it",
+    ),
+    (
+        "POST",
+        "/api/v1/deliver/freezes",
+        "Keep releases back by a rule of the server",
+    ),
+    (
+        "DELETE",
+        "/api/v1/deliver/freezes/{name}",
+        "Take a rule of the server back for good",
+    ),
+    (
+        "POST",
+        "/api/v1/act/changes/{id}/override",
+        "Let one rollout go on in spite of freezes, for a while",
+    ),
+    (
+        "GET",
         "/api/v1/deliver/rollouts/{id}",
         "The rollout behind a change, as it is stored",
     ),

@@ -108,6 +108,30 @@ pub fn all() -> Vec<Route> {
         ),
         route(
             get_.clone(),
+            "/api/v1/deliver/freezes",
+            viewer,
+            get(api::freezes::list),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/freezes",
+            operator,
+            post(api::freezes::set),
+        ),
+        route(
+            Method::DELETE,
+            "/api/v1/deliver/freezes/{name}",
+            admin,
+            delete(api::freezes::lift),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/act/changes/{id}/override",
+            operator,
+            post(api::freezes::override_for),
+        ),
+        route(
+            get_.clone(),
             "/api/v1/deliver/rollouts/{id}",
             viewer,
             get(api::rollouts::get),

@@ -8,6 +8,7 @@ use model::deliver::{EnvironmentPlan, RingSize, RingSpec};
 use model::{EnvironmentName, Labels, RingName, limit};
 
 use super::at::At;
+use super::freeze::freezes;
 use super::map::{Map, named};
 use super::scalar::Kind;
 use super::strategy::{watched, way};
@@ -39,6 +40,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
     let way = way(&mut map);
     let warmup = map.or("warmup", WARMUP, At::duration);
     let watch = map.or("watch", WATCH, watch);
+    let freeze = map.or("freeze", Vec::new(), freezes);
     map.finish(&["promotes_from"]);
     let way = way?;
     Some(EnvironmentPlan {
@@ -48,6 +50,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         rings: way.rings,
         warmup: warmup?,
         watch: watch?,
+        freeze: freeze?,
     })
 }
 

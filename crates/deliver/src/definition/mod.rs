@@ -7,6 +7,7 @@
 mod at;
 mod environment;
 mod fault;
+mod freeze;
 mod map;
 mod procedure;
 mod scalar;

@@ -215,6 +215,9 @@ struct InRings {
     warmup: Option<Duration>,
     /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
     watch: Option<Duration>,
+    /// When no host is asked for anything new; such a rollout waits and goes on by itself.
+    #[schemars(length(max = limit::FREEZES))]
+    freeze: Option<Vec<Freeze>>,
     /// The rings in order; each is judged before the next begins.
     #[schemars(length(min = 1, max = limit::RINGS))]
     rings: Vec<Ring>,
@@ -239,6 +242,9 @@ struct WithCanary {
     warmup: Option<Duration>,
     /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
     watch: Option<Duration>,
+    /// When no host is asked for anything new; such a rollout waits and goes on by itself.
+    #[schemars(length(max = limit::FREEZES))]
+    freeze: Option<Vec<Freeze>>,
     /// The hosts that get it first: a number, a share such as `10%`, or labels.
     canary: CanaryHosts,
     /// The least time the canary, and then the rest, are watched. Default: 5m.
@@ -268,6 +274,9 @@ struct Rolling {
     warmup: Option<Duration>,
     /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
     watch: Option<Duration>,
+    /// When no host is asked for anything new; such a rollout waits and goes on by itself.
+    #[schemars(length(max = limit::FREEZES))]
+    freeze: Option<Vec<Freeze>>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -295,6 +304,9 @@ struct AllAtOnce {
     warmup: Option<Duration>,
     /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
     watch: Option<Duration>,
+    /// When no host is asked for anything new; such a rollout waits and goes on by itself.
+    #[schemars(length(max = limit::FREEZES))]
+    freeze: Option<Vec<Freeze>>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -302,6 +314,24 @@ struct AllAtOnce {
     /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
     at_deadline: Option<AtDeadline>,
 }
+
+/// Every week, or once.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Freeze {
+    /// Unique in the environment.
+    name: Name,
+    /// The time zone of both times, such as `Europe/Berlin`. Default: UTC.
+    zone: Option<String>,
+    /// `fri 16:00` for every week, or `2026-12-23 12:00` for once.
+    from: FreezeTime,
+    /// A time of the same kind.
+    to: FreezeTime,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^((mon|tue|wed|thu|fri|sat|sun)|[0-9]{4}-[0-9]{2}-[0-9]{2}) [0-9]{2}:[0-9]{2}$"))]
+struct FreezeTime(String);
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -143,6 +143,10 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
     {
         lines.push("  hosts in none of these rings keep what they run".to_owned());
     }
+    lines.extend(plan.freeze.iter().map(|rule| {
+        let (name, window, zone) = (&rule.name, rule.window, &rule.zone);
+        format!("  nothing new is released {window}, {zone} ({name})")
+    }));
     if plan.rings.len() == 1 && plan.max_unavailable.is_none() {
         lines.push(
             "  no host is left to compare with: it passes on proof, health and time".to_owned(),

@@ -1,7 +1,7 @@
 //! Whether an order may be left at a rollout.
 
 use model::deliver::{Command, HeldReason, Order, Rollout, RolloutState};
-use model::{ChangeId, HostName};
+use model::{ChangeId, FreezeName, HostName, Timestamp};
 
 use super::{UndoRefusal, undo_of_finished};
 
@@ -25,6 +25,12 @@ pub enum OrderRefusal {
         hosts: Vec<HostName>,
         proved: usize,
         of: usize,
+    },
+    #[error("{change} is frozen until {until} by `{rule}`")]
+    Frozen {
+        change: ChangeId,
+        rule: FreezeName,
+        until: Timestamp,
     },
     #[error("{change} waits until {host} can run the release{}", colon(.why))]
     Blocked {
@@ -65,6 +71,9 @@ impl OrderRefusal {
             }
             OrderRefusal::Waiting { change, .. } => format!(
                 "it goes on by itself when they prove it, see `sleepwell hosts`; to take it back: `sleepwell undo {change}`"
+            ),
+            OrderRefusal::Frozen { change, .. } => format!(
+                "it goes on by itself then; if it cannot wait: `sleepwell freeze override {change} --reason TEXT`"
             ),
             OrderRefusal::Blocked { change, host, .. } => format!(
                 "mend that on {host} and it goes on by itself; to take it back: `sleepwell undo {change}`"
@@ -140,6 +149,11 @@ fn refuse_go(rollout: &Rollout, reason: &HeldReason) -> Result<(), OrderRefusal>
             hosts: hosts.clone(),
             proved: *proved,
             of: *of,
+        }),
+        HeldReason::Frozen { rule, until } => Err(OrderRefusal::Frozen {
+            change,
+            rule: rule.clone(),
+            until: *until,
         }),
         HeldReason::Blocked { host, why } => Err(OrderRefusal::Blocked {
             change,

@@ -19,12 +19,13 @@
 //! **Invariants.** No more than `max_unavailable` hosts are made unavailable by asks; a ring is not asked
 //! before the one in front of it passed, and none passes before the judge has looked behind its bake at
 //! what its hosts say by then, unless a person says so; after a failed verdict no host is asked for the release until a
-//! person goes past it; an undo waits for nothing; `Done` means that every expected host proved the
+//! person goes past it; an undo waits for nothing, and no freeze; `Done` means that every expected host proved the
 //! release at that moment.
 
 mod accept;
 mod arms;
 mod exclude;
+mod frozen;
 mod order;
 mod owed;
 mod planner;
@@ -40,8 +41,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::{
-    Desired, DesiredState, Host, Priority, Proof, ReleaseNumber, ReleaseRef, Reported, Rollout,
-    RolloutState,
+    Desired, DesiredState, FreezeRule, Host, Priority, Proof, ReleaseNumber, ReleaseRef, Reported,
+    Rollout, RolloutState,
 };
 use model::judge::{LastLook, SeenReport, Verdict};
 use model::observe::ChangeState;
@@ -50,6 +51,7 @@ use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 pub use accept::{OrderRefusal, accept_order};
 pub use arms::{Arms, arms};
 pub use exclude::{ExcludeRefusal, exclude};
+pub use frozen::{OverrideRefusal, override_freeze};
 pub use owed::owed;
 pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
@@ -124,6 +126,14 @@ pub struct JudgeFacts<'a> {
     pub last_look: Option<&'a LastLook>,
 }
 
+/// Is what else may keep a rollout from asking hosts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gates<'a> {
+    /// The server's own freezes that apply to its service and environment; the rollout has those of its
+    /// file.
+    pub freezes: &'a [FreezeRule],
+}
+
 /// Returns what a judge that looks now sees of the hosts that were asked for the release.
 pub fn seen(
     rollout: &Rollout,
@@ -187,9 +197,10 @@ pub fn plan(
     rollout: &Rollout,
     hosts: &BTreeMap<HostId, HostFacts>,
     judge: JudgeFacts<'_>,
+    gates: Gates<'_>,
     now: Timestamp,
 ) -> Plan {
-    let mut planner = planner::Planner::new(rollout, hosts, judge, now);
+    let mut planner = planner::Planner::new(rollout, hosts, judge, gates, now);
     planner.carry_out_order();
     planner.advance();
     planner.finish()

@@ -44,6 +44,7 @@ impl Planner<'_> {
                 HeldReason::Person { .. } => return,
                 HeldReason::WaitingFor { .. }
                 | HeldReason::Blocked { .. }
+                | HeldReason::Frozen { .. }
                 | HeldReason::Verdict { .. } => *ring,
             },
             RolloutState::Undoing { .. }
@@ -67,7 +68,10 @@ impl Planner<'_> {
                 self.go_past_verdict(ring, order.by, shown_failed);
             }
             // These end by themselves, and no word makes a silent host a proved one.
-            HeldReason::WaitingFor { .. } | HeldReason::Blocked { .. } => {}
+            // A freeze is gone past by an override, which has a reason and an end.
+            HeldReason::WaitingFor { .. }
+            | HeldReason::Blocked { .. }
+            | HeldReason::Frozen { .. } => {}
         }
     }
 

@@ -8,13 +8,14 @@ use model::judge::{LastLook, Verdict, VerdictState};
 use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 use super::standing::{Standing, is_asked, standing};
-use super::{Ask, HostFacts, JudgeFacts, Plan, Wanted, seen};
+use super::{Ask, Gates, HostFacts, JudgeFacts, Plan, Wanted, seen};
 
 pub(super) struct Planner<'a> {
     pub(super) next: Rollout,
     pub(super) hosts: &'a BTreeMap<HostId, HostFacts>,
     pub(super) verdict: Option<&'a Verdict>,
     pub(super) last_look: Option<&'a LastLook>,
+    pub(super) gates: Gates<'a>,
     pub(super) now: Timestamp,
     /// What the rollout brings to its hosts.
     pub(super) release: Wanted,
@@ -30,6 +31,7 @@ impl<'a> Planner<'a> {
         rollout: &Rollout,
         hosts: &'a BTreeMap<HostId, HostFacts>,
         judge: JudgeFacts<'a>,
+        gates: Gates<'a>,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -37,6 +39,7 @@ impl<'a> Planner<'a> {
             hosts,
             verdict: judge.verdict.filter(|v| v.change == rollout.change),
             last_look: judge.last_look,
+            gates,
             now,
             release: Wanted::Release(rollout.release.clone()),
             back: wanted_by_undo(rollout.previous.as_ref()),
@@ -230,8 +233,12 @@ fn is_news(before: &HeldReason, after: &HeldReason) -> bool {
         (HeldReason::Blocked { host: before, .. }, HeldReason::Blocked { host: after, .. }) => {
             before != after
         }
+        (HeldReason::Frozen { rule: before, .. }, HeldReason::Frozen { rule: after, .. }) => {
+            before != after
+        }
         (
             HeldReason::Person { .. }
+            | HeldReason::Frozen { .. }
             | HeldReason::WaitingFor { .. }
             | HeldReason::Blocked { .. }
             | HeldReason::Verdict { .. },

@@ -10,7 +10,7 @@ use model::deliver::{DesiredState, HeldReason, Proof, Reported, RingHost, Rollou
 use model::judge::LastLook;
 use model::{HostId, Timestamp};
 
-use super::{Ask, DesiredFacts, HostFacts, JudgeFacts, Plan, Wanted, plan, seen};
+use super::{Ask, DesiredFacts, Gates, HostFacts, JudgeFacts, Plan, Wanted, plan, seen};
 
 /// Looks at a host one play may take, about a second of work: 700 hosts one by one, or 5,000 hosts fifty
 /// at a time.
@@ -64,16 +64,18 @@ impl TooLong {
 pub fn rehearse(
     rollout: &Rollout,
     hosts: &BTreeMap<HostId, HostFacts>,
+    gates: Gates<'_>,
     now: Timestamp,
 ) -> Result<Rehearsed, TooLong> {
-    let mut as_it_is = Play::new(rollout, hosts.clone(), now);
-    as_it_is.until_held()?;
+    let mut as_it_is = Play::new(rollout, hosts.clone(), gates, now);
+    as_it_is.until(Play::is_held)?;
     let mut awake = hosts.clone();
     for host in awake.values_mut() {
         host.unknown_since = None;
     }
-    let mut play = Play::new(rollout, awake, now);
-    let asks = play.until_held()?;
+    let mut play = Play::new(rollout, awake, gates, now);
+    // A freeze ends by itself, and so does what is foretold.
+    let asks = play.until(|play| play.is_held() && !play.is_frozen())?;
     Ok(Rehearsed {
         rings: times(&play.rollout, &asks),
         done_at: match play.rollout.state {
@@ -99,15 +101,21 @@ fn times(rollout: &Rollout, asks: &[RehearsedAsk]) -> Vec<RehearsedTimes> {
 }
 
 /// Is a rollout and its hosts at one point of the rehearsal.
-struct Play {
+struct Play<'a> {
     rollout: Rollout,
     hosts: BTreeMap<HostId, HostFacts>,
+    gates: Gates<'a>,
     now: Timestamp,
     looks_left: usize,
 }
 
-impl Play {
-    fn new(rollout: &Rollout, hosts: BTreeMap<HostId, HostFacts>, now: Timestamp) -> Self {
+impl<'a> Play<'a> {
+    fn new(
+        rollout: &Rollout,
+        hosts: BTreeMap<HostId, HostFacts>,
+        gates: Gates<'a>,
+        now: Timestamp,
+    ) -> Self {
         let mut rollout = rollout.clone();
         // Without signals a ring passes at the first look behind its bake, which is when it would with a
         // judge who has nothing against it.
@@ -115,15 +123,16 @@ impl Play {
         Self {
             rollout,
             hosts,
+            gates,
             now,
             looks_left: LOOKS,
         }
     }
 
-    /// Plays until something holds it or until its end; returns who was asked, in order.
-    fn until_held(&mut self) -> Result<Vec<RehearsedAsk>, TooLong> {
+    /// Plays until it stops or until its end; returns who was asked, in order.
+    fn until(&mut self, stops: impl Fn(&Self) -> bool) -> Result<Vec<RehearsedAsk>, TooLong> {
         let (mut asks, mut step) = (Vec::new(), 0);
-        while !self.is_over() && self.held().is_none() {
+        while !self.is_over() && !stops(self) {
             let (at, plan) = (self.now, self.turn()?);
             step += usize::from(!plan.ask.is_empty());
             asks.extend(plan.ask.iter().map(|ask| RehearsedAsk {
@@ -140,6 +149,14 @@ impl Play {
 
     fn is_over(&self) -> bool {
         self.rollout.state.is_over()
+    }
+
+    fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    fn is_frozen(&self) -> bool {
+        matches!(self.held(), Some(HeldReason::Frozen { .. }))
     }
 
     fn held(&self) -> Option<&HeldReason> {
@@ -164,7 +181,7 @@ impl Play {
             verdict: None,
             last_look: Some(&last_look),
         };
-        let plan = plan(&self.rollout, &self.hosts, judge, self.now);
+        let plan = plan(&self.rollout, &self.hosts, judge, self.gates, self.now);
         self.rollout = plan.next.clone();
         for ask in &plan.ask {
             self.obey(ask);

@@ -50,11 +50,14 @@ impl Planner<'_> {
     }
 
     /// Tells whether nobody may be asked for the release now.
-    fn is_frozen(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         let stopped = |host: &RingHost| {
             host.touched && matches!(self.stands(host), Standing::Blocked | Standing::Reverted)
         };
-        self.is_held_by_person() || self.next.failed.is_some() || self.next.hosts().any(stopped)
+        self.is_held_by_person()
+            || self.next.failed.is_some()
+            || self.frozen().is_some()
+            || self.next.hosts().any(stopped)
     }
 
     fn is_held_by_person(&self) -> bool {
@@ -71,7 +74,7 @@ impl Planner<'_> {
     /// something else. A host that counts as unavailable anyway, or is excluded, costs nothing: a silent
     /// one finds its order when it comes back.
     fn release_within_budget(&mut self, ring: usize) {
-        if self.is_frozen() {
+        if self.is_stopped() {
             return;
         }
         let unavailable = self.next.hosts().filter(|h| self.is_unavailable(h)).count();
@@ -140,7 +143,11 @@ impl Planner<'_> {
         if self.next.failed.is_some() {
             return self.after_failure();
         }
-        if let Some(reason) = self.blocked().or_else(|| self.waiting_for(ring)) {
+        let held = self
+            .blocked()
+            .or_else(|| self.frozen_before(ring))
+            .or_else(|| self.waiting_for(ring));
+        if let Some(reason) = held {
             return Step::Hold(reason);
         }
         if let Some(phase) = self.unproved(ring) {
@@ -218,6 +225,12 @@ impl Planner<'_> {
             .flat_map(|ring| &ring.hosts)
             .filter(|host| self.is_unavailable(host))
             .collect()
+    }
+
+    /// Returns the freeze in front of hosts of the ring; a ring that was asked as a whole bakes and is
+    /// judged in spite of it.
+    fn frozen_before(&self, ring: usize) -> Option<HeldReason> {
+        self.held_by_freeze().filter(|_| self.has_unasked(ring))
     }
 
     fn has_unasked(&self, ring: usize) -> bool {

@@ -136,6 +136,7 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         judged: !definition.signals.is_empty(),
         failed: None,
         overruled: None,
+        freeze_override: None,
         last_entry: None,
         watch: None,
     };

@@ -17,6 +17,7 @@ impl Planner<'_> {
                 HeldReason::Person { .. } => Vec::new(),
                 HeldReason::WaitingFor { .. }
                 | HeldReason::Blocked { .. }
+                | HeldReason::Frozen { .. }
                 | HeldReason::Verdict { .. } => self.ring_instants(*ring),
             },
             RolloutState::Undoing { since } => vec![*since + UNDO_DEADLINE],
@@ -41,6 +42,7 @@ impl Planner<'_> {
                 [at + spec.bake, deadline, deadline + JUDGE_GRACE]
             })
             .chain(self.stall_instants())
+            .chain(self.freeze_instants())
             .collect()
     }
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deliver::rollout::{
-    Ask, DesiredFacts, ExcludeRefusal, HostFacts, JudgeFacts, Plan, Start, Wanted, exclude, plan,
-    seen, start,
+    Ask, DesiredFacts, ExcludeRefusal, Gates, HostFacts, JudgeFacts, Plan, Start, Wanted, exclude,
+    plan, seen, start,
 };
 use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
     ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, Excluded,
-    HeldReason, Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported, RingSize,
-    RingSpec, Rollout, RolloutState, Run,
+    FreezeRule, HeldReason, Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported,
+    RingSize, RingSpec, Rollout, RolloutState, Run,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
@@ -160,6 +160,7 @@ impl Setup {
             rings: self.rings.clone(),
             warmup: WARMUP,
             watch: WATCH,
+            freeze: Vec::new(),
         }
     }
 
@@ -204,6 +205,8 @@ pub(crate) struct World {
     /// Of all turns.
     pub(crate) facts: Vec<Fact>,
     pub(crate) last: Option<Plan>,
+    /// The server's.
+    pub(crate) freezes: Vec<FreezeRule>,
     /// Kept by the invariants: a failed verdict was seen that nobody went past.
     pub(crate) has_failed: bool,
     verdicts: u128,
@@ -226,6 +229,7 @@ impl World {
             now: t0(),
             facts: Vec::new(),
             last: None,
+            freezes: Vec::new(),
             has_failed: false,
             verdicts: 0,
             generation: 1,
@@ -257,13 +261,19 @@ impl World {
         });
     }
 
+    pub(crate) fn gates(&self) -> Gates<'_> {
+        Gates {
+            freezes: &self.freezes,
+        }
+    }
+
     /// Returns the plan at a point in time, without following it.
     pub(crate) fn plan_at(&self, at: Timestamp) -> Plan {
         let judge = JudgeFacts {
             verdict: self.verdict.as_ref(),
             last_look: self.last_look.as_ref(),
         };
-        plan(&self.rollout, &self.hosts, judge, at)
+        plan(&self.rollout, &self.hosts, judge, self.gates(), at)
     }
 
     fn store(&mut self, ask: &Ask) {

@@ -295,7 +295,7 @@ fn json_changes_nothing(world: &World, answer: &Plan) {
         verdict: world.verdict.as_ref(),
         last_look: world.last_look.as_ref(),
     };
-    let again = plan(&read, &world.hosts, judge, world.now);
+    let again = plan(&read, &world.hosts, judge, world.gates(), world.now);
     assert_eq!(&again, answer, "the same question, another answer");
 }
 

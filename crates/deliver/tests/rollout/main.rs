@@ -6,6 +6,7 @@
 
 mod exclude;
 mod fleet;
+mod freezes;
 mod holds;
 mod invariants;
 mod looks;

@@ -21,7 +21,7 @@ fn hosts_are_named_ring_by_ring_and_as_many_at_once_as_the_budget_allows() {
         max_unavailable: 2,
         ..Setup::default()
     });
-    let rehearsed = rehearse(&world.rollout, &world.hosts, t0()).unwrap();
+    let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
     assert_eq!(
         steps(&rehearsed),
         [(1, 1), (2, 2), (3, 3), (3, 4), (4, 5)],
@@ -33,7 +33,7 @@ fn hosts_are_named_ring_by_ring_and_as_many_at_once_as_the_budget_allows() {
 #[test]
 fn no_ring_passes_before_its_bake_is_over() {
     let world = World::new(&Setup::default());
-    let rehearsed = rehearse(&world.rollout, &world.hosts, t0()).unwrap();
+    let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
     let times: Vec<_> = rehearsed
         .rings
         .iter()
@@ -51,7 +51,7 @@ fn no_ring_passes_before_its_bake_is_over() {
 fn a_silent_host_holds_it_and_the_rest_is_foretold_all_the_same() {
     let mut world = World::new(&Setup::default());
     world.get(4).unknown_since = Some(t0());
-    let rehearsed = rehearse(&world.rollout, &world.hosts, t0()).unwrap();
+    let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
     let hosts = names(&["web-4"]);
     let expected = HeldReason::WaitingFor {
         hosts,
@@ -68,7 +68,7 @@ fn a_host_that_is_asked_already_is_not_asked_again() {
     let mut world = World::new(&Setup::default());
     let release = world.rollout.release.number;
     world.get(2).desired.as_mut().unwrap().release = release;
-    let rehearsed = rehearse(&world.rollout, &world.hosts, t0()).unwrap();
+    let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
     assert_eq!(steps(&rehearsed), [(1, 1), (2, 3), (3, 4)]);
     assert_eq!(rehearsed.rings[1].begins_at, None);
     assert!(rehearsed.done_at.is_some());
@@ -80,14 +80,14 @@ fn a_rehearsal_that_would_not_end_is_refused() {
         hosts: 800,
         ..Setup::default()
     });
-    let refused = rehearse(&world.rollout, &world.hosts, t0()).unwrap_err();
+    let refused = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap_err();
     assert_eq!(refused.hosts, 800);
     let world = World::new(&Setup {
         hosts: 800,
         max_unavailable: 100,
         ..Setup::default()
     });
-    assert!(rehearse(&world.rollout, &world.hosts, t0()).is_ok());
+    assert!(rehearse(&world.rollout, &world.hosts, world.gates(), t0()).is_ok());
 }
 
 proptest! {
@@ -107,7 +107,7 @@ proptest! {
             .collect();
         rings.push(ring("rest", RingSize::Rest));
         let mut world = World::new(&Setup { hosts, rings, max_unavailable, is_first, judged, auto_undo: true });
-        let rehearsed = rehearse(&world.rollout, &world.hosts, t0()).unwrap();
+        let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
         let mut happened = Vec::new();
         while !world.is_done() {
             loop {

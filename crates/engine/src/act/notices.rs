@@ -225,6 +225,8 @@ fn tell_of(
             let urgency = match reason {
                 // Whoever holds a change knows it.
                 HeldReason::Person { .. } => return Ok(()),
+                // It was foreseen, and ends by itself.
+                HeldReason::Frozen { .. } => return Ok(()),
                 HeldReason::WaitingFor { .. } => Urgency::Low,
                 HeldReason::Blocked { .. } | HeldReason::Verdict { .. } => Urgency::High,
             };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deliver::rollout::{JudgeFacts, Plan, change_state, plan};
+use deliver::rollout::{Gates, JudgeFacts, Plan, change_state, plan};
 use model::deliver::{Order, Rollout};
 use model::judge::Verdict;
 use model::{ChangeId, EntryId, Fact, Timestamp};
@@ -98,7 +98,14 @@ fn step(
         verdict: verdict.as_ref().map(|(v, _)| v),
         last_look: last_look.as_ref(),
     };
-    let mut plan = plan(&stored.rollout, &hosts, judge, now);
+    let Rollout {
+        service,
+        environment,
+        ..
+    } = &stored.rollout;
+    let freezes = store::freeze::rules_for(tx, service, environment)?;
+    let gates = Gates { freezes: &freezes };
+    let mut plan = plan(&stored.rollout, &hosts, judge, gates, now);
     let order = stored.rollout.order.clone();
     if plan.order_done {
         plan.next.order = None;

@@ -224,6 +224,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         judged: false,
         failed: None,
         overruled: None,
+        freeze_override: None,
         last_entry: None,
         watch: None,
     }

@@ -133,6 +133,15 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             let excluded = world.exclude(person, name).await?;
             excluded.context("it was refused")?;
         }
+        When::Freezes(person, rule) => {
+            let set = world.freeze(person, rule.clone()).await;
+            set.context("it was refused")?;
+        }
+        When::OverridesFreeze(person, reason) => {
+            let change = change_of(world, None).await?;
+            let taken = world.override_freeze(person, change, reason).await;
+            taken.context("it was refused")?;
+        }
         When::Retired(name) => world.retire(name).await?,
         When::SawMore(name, orders) => {
             let service = world.service().name.clone();

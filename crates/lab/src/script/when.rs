@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::deliver::{Adoption, Command};
+use model::deliver::freeze::Window;
+use model::deliver::{Adoption, Command, FreezeRule};
+use model::time::Zone;
 use model::{HostName, Labels, Version};
 
 use super::sentence::{Filled, Sentence};
@@ -20,6 +22,10 @@ pub enum When {
     /// As its server may say after it was restored from a backup that old.
     SawMore(HostName, usize),
     Adopted(Adoption),
+    /// Every service everywhere, in UTC.
+    Freezes(String, FreezeRule),
+    /// The newest change, for an hour.
+    OverridesFreeze(String, String),
     Unreachable(HostName),
     BackAs(HostName, Option<Version>),
     DiskFull(HostName, bool),
@@ -39,6 +45,24 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{version} is shipped",
         make: |f| Ok(When::Shipped(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "{person} sets the freeze {name} from {text} to {text}",
+        make: |f| {
+            let rule = FreezeRule {
+                name: f.read(1)?,
+                zone: Zone::utc(),
+                window: Window::read(f.get(2), f.get(3))?,
+            };
+            Ok(When::Freezes(f.get(0).to_owned(), rule))
+        },
+    },
+    Sentence {
+        pattern: "{person} overrides the freeze because of {text}",
+        make: |f| {
+            let (person, reason) = (f.get(0).to_owned(), f.get(1).to_owned());
+            Ok(When::OverridesFreeze(person, reason))
+        },
     },
     Sentence {
         pattern: "{person} says {order}",

@@ -16,9 +16,10 @@ use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     Adopt, HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started,
 };
+use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::{NewToken, TokenCreated};
-use model::deliver::{Adoption, Command};
+use model::deliver::{Adoption, Command, FreezeOverride, FreezeRule};
 use model::judge::Verdict;
 use model::observe::Change;
 use model::{ChangeId, Digest, HostId, HostName, Labels, Role, Timestamp, Version};
@@ -245,6 +246,40 @@ impl World {
         };
         self.post("/api/v1/deliver/rehearsals", &token, &rehearse)
             .await
+    }
+
+    /// Sets a freeze of the server for a person.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn freeze(&mut self, person: &str, rule: FreezeRule) -> Result<(), Problem> {
+        let token = self.token_of(person).await?;
+        let new = NewFreeze {
+            rule,
+            environment: None,
+            service: None,
+            reason: String::new(),
+        };
+        let set: Result<FreezeView, Problem> =
+            self.post("/api/v1/deliver/freezes", &token, &new).await;
+        set.map(drop)
+    }
+
+    /// Says for a person that a rollout goes on for an hour in spite of freezes.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn override_freeze(
+        &mut self,
+        person: &str,
+        change: ChangeId,
+        reason: &str,
+    ) -> Result<(), Problem> {
+        let token = self.token_of(person).await?;
+        let path = format!("/api/v1/act/changes/{}/override", change.0);
+        let body = serde_json::json!({ "reason": reason });
+        let taken: Result<FreezeOverride, Problem> = self.post(&path, &token, &body).await;
+        taken.map(drop)
     }
 
     /// Gives a person's order about a change.

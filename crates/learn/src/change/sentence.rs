@@ -134,9 +134,10 @@ fn held_now(input: &ViewInput<'_>, why: &HeldReason) -> String {
             ),
             _ => held(why),
         },
-        HeldReason::WaitingFor { .. } | HeldReason::Person { .. } | HeldReason::Blocked { .. } => {
-            held(why)
-        }
+        HeldReason::WaitingFor { .. }
+        | HeldReason::Person { .. }
+        | HeldReason::Frozen { .. }
+        | HeldReason::Blocked { .. } => held(why),
     }
 }
 

@@ -217,6 +217,39 @@ fn text(fact: &Fact, entry: &Entry) -> String {
                 format!("The watch is over, because {by} brings another release.")
             }
         },
+        Fact::FreezeSet {
+            freeze,
+            environment,
+            service,
+            when,
+            reason,
+        } => {
+            let what = match service {
+                Some(service) => service.to_string(),
+                None => "every service".to_owned(),
+            };
+            let place = match environment {
+                Some(environment) => format!(" in {environment}"),
+                None => String::new(),
+            };
+            format!(
+                "{} froze {what}{place} {}, rule {freeze}{}.",
+                who(&entry.actor),
+                line(when),
+                colon(reason)
+            )
+        }
+        Fact::FreezeLifted { freeze, reason } => format!(
+            "{} lifted the freeze {freeze}{}.",
+            who(&entry.actor),
+            colon(reason)
+        ),
+        Fact::FreezeOverridden { reason, until } => format!(
+            "{} let it go on in spite of freezes until {}{}.",
+            who(&entry.actor),
+            moment(*until, now),
+            colon(reason)
+        ),
         Fact::VerdictGiven { verdict } => evidence::verdict(verdict),
         Fact::Ordered { command, reason } => {
             let wish = match command {
@@ -317,6 +350,10 @@ pub fn held(reason: &HeldReason) -> String {
         }
         HeldReason::Blocked { host, why } => {
             format!("{host} cannot run it until a person acts{}", colon(why))
+        }
+        HeldReason::Frozen { rule, until } => {
+            let until = moment(*until, Timestamp::UNIX_EPOCH);
+            format!("frozen until {until}, rule {rule}")
         }
         HeldReason::Verdict { state, reason } => {
             let (state, reason) = (line(state), line(reason).replace('_', " "));

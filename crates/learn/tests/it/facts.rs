@@ -313,6 +313,37 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Held: web-3 cannot run it until a person acts: disk full.",
         ),
         (
+            held(HeldReason::Frozen {
+                rule: "weekend".parse().unwrap(),
+                until: START + Duration::from_secs(86_400),
+            }),
+            "Held: frozen until 2025-11-22 14:03:00 UTC, rule weekend.",
+        ),
+        (
+            Fact::FreezeSet {
+                freeze: "weekend".parse().unwrap(),
+                environment: Some("production".parse().unwrap()),
+                service: None,
+                when: "every week from fri 16:00 to mon 08:00, Europe/Berlin".to_owned(),
+                reason: "nobody is there".to_owned(),
+            },
+            "jonas froze every service in production every week from fri 16:00 to mon 08:00, Europe/Berlin, rule weekend: nobody is there.",
+        ),
+        (
+            Fact::FreezeLifted {
+                freeze: "weekend".parse().unwrap(),
+                reason: String::new(),
+            },
+            "jonas lifted the freeze weekend.",
+        ),
+        (
+            Fact::FreezeOverridden {
+                reason: "cards fail".to_owned(),
+                until: START + Duration::from_secs(3_600),
+            },
+            "jonas let it go on in spite of freezes until 15:03:00 UTC: cards fail.",
+        ),
+        (
             held(HeldReason::Verdict {
                 state: "undecided".to_owned(),
                 reason: "not_enough_traffic".to_owned(),
@@ -678,9 +709,12 @@ fn variant(fact: &Fact) -> usize {
         Fact::WatchEnded { .. } => 42,
         Fact::BehindFleet { .. } => 43,
         Fact::FleetAdopted { .. } => 44,
+        Fact::FreezeSet { .. } => 45,
+        Fact::FreezeLifted { .. } => 46,
+        Fact::FreezeOverridden { .. } => 47,
     }
 }
-const VARIANTS: usize = 45;
+const VARIANTS: usize = 48;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

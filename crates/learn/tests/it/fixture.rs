@@ -270,6 +270,7 @@ fn rollout(state: RolloutState) -> Rollout {
             ],
             warmup: Duration::from_secs(10),
             watch: Duration::ZERO,
+            freeze: Vec::new(),
         },
         rings: vec![ring("canary", 1..=1), ring("rest", 2..=8)],
         state,
@@ -280,6 +281,7 @@ fn rollout(state: RolloutState) -> Rollout {
         judged: true,
         failed: None,
         overruled: None,
+        freeze_override: None,
         last_entry: None,
         watch: None,
     }

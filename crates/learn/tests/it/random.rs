@@ -91,6 +91,10 @@ fn state() -> impl Strategy<Value = RolloutState> {
                 .prop_map(|(hosts, proved, of)| HeldReason::WaitingFor { hosts, proved, of }),
             ".*".prop_map(|why| HeldReason::Blocked { host: name(3), why }),
             (".*", ".*").prop_map(|(state, reason)| HeldReason::Verdict { state, reason }),
+            (0u64..1 << 40).prop_map(|s| HeldReason::Frozen {
+                rule: "weekend".parse().unwrap(),
+                until: at(s),
+            }),
         ];
     prop_oneof![
         Just(RolloutState::Planned),

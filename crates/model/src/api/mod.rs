@@ -5,6 +5,7 @@ pub mod alert;
 pub mod change;
 pub mod deliver;
 pub mod delivery;
+pub mod freeze;
 pub mod journal;
 pub mod problem;
 pub mod rehearsal;

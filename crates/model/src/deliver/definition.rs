@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ArtifactFormat;
+use super::{ArtifactFormat, FreezeRule};
 use crate::act::Procedure;
 use crate::observe::Signal;
 use crate::time::millis;
@@ -164,6 +164,9 @@ pub struct EnvironmentPlan {
     #[serde(rename = "watch_ms", with = "millis", default = "an_hour")]
     #[schemars(with = "u64")]
     pub watch: Duration,
+    /// When no host is asked for anything new; the service's own rules beside those of the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<FreezeRule>,
 }
 
 /// What a release from before there was a watch is given.

@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod definition;
 pub mod delivery;
 pub mod desired;
+pub mod freeze;
 pub mod git_event;
 pub mod host;
 pub mod release;
@@ -18,6 +19,7 @@ pub use definition::{
 };
 pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
+pub use freeze::{Freeze, FreezeOverride, FreezeRule};
 pub use git_event::{GitEvent, GitEventKind, GitHost};
 pub use host::{Adoption, Ahead, Host};
 pub use release::{Release, ReleaseNumber, ReleaseRef};

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentPlan, ReleaseRef};
+use super::{EnvironmentPlan, FreezeOverride, ReleaseRef};
 use crate::{
-    ChangeId, EntryId, EnvironmentName, HostId, HostName, RingName, ServiceName, Timestamp,
-    VerdictId,
+    ChangeId, EntryId, EnvironmentName, FreezeName, HostId, HostName, RingName, ServiceName,
+    Timestamp, VerdictId,
 };
 
 /// Is one rollout. Which hosts are in which ring is decided once, when it is planned.
@@ -36,6 +36,9 @@ pub struct Rollout {
     pub failed: Option<VerdictId>,
     /// What a person went past with `go`.
     pub overruled: Option<Overruled>,
+    /// A person's word that it goes on in spite of freezes; worth nothing from its `until` on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<FreezeOverride>,
     /// The journal entry of the last flip, the cause of the next one.
     pub last_entry: Option<EntryId>,
     /// The watch behind its last ring; none before that, and where the environment wants none.
@@ -185,6 +188,8 @@ pub enum HeldReason {
     Blocked { host: HostName, why: String },
     /// The verdict is neither good nor bad, or could not be reached in time.
     Verdict { state: String, reason: String },
+    /// A freeze is in force; goes on by itself when none is.
+    Frozen { rule: FreezeName, until: Timestamp },
 }
 
 /// Is what a person or a procedure wants of a rollout; kept until it is carried out.

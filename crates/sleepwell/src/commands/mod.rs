@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod follow;
+pub(crate) mod freeze;
 pub(crate) mod hosts;
 pub(crate) mod order;
 pub(crate) mod ship;

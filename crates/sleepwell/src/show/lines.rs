@@ -62,6 +62,8 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostEnrolledAgain { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
+        | Fact::FreezeSet { .. }
+        | Fact::FreezeLifted { .. }
         | Fact::MessageQueued { .. }
         | Fact::AlertFired { .. }
         | Fact::AlertResolved { .. }
@@ -75,6 +77,11 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::CdeventReceived { .. } => return None,
         Fact::HostProof { proof, .. } if *proof == Proof::Pending => return None,
 
+        Fact::FreezeOverridden { reason, until } => vec![
+            field("until", until),
+            field("by", &item.actor),
+            field("reason", reason),
+        ],
         Fact::HostExcluded { host, reason } | Fact::HostRetired { host, reason } => vec![
             field("host", host),
             field("by", &item.actor),
@@ -264,6 +271,7 @@ fn held(reason: &HeldReason) -> Vec<Field> {
             field("waiting_for", list(hosts)),
         ],
         HeldReason::Blocked { host, why } => vec![field("blocked", host), field("why", why)],
+        HeldReason::Frozen { rule, until } => vec![field("rule", rule), field("until", until)],
         HeldReason::Verdict { state, reason } => {
             vec![field("verdict", state), field("reason", reason)]
         }

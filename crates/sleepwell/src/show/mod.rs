@@ -15,6 +15,7 @@ pub(crate) mod changes;
 pub(crate) mod doctor;
 pub(crate) mod exit;
 mod facts;
+pub(crate) mod freezes;
 pub(crate) mod hosts;
 mod ink;
 pub(crate) mod json;

@@ -161,6 +161,9 @@ fn held(view: &ChangeView) -> String {
         Some(HeldReason::Blocked { host, why }) => {
             format!("Held: {host} cannot do it: {}.", why.trim_end_matches('.'))
         }
+        Some(HeldReason::Frozen { rule, until }) => {
+            format!("Held: frozen until {until}, rule {rule}. It goes on by itself then.")
+        }
         Some(HeldReason::Verdict { state, reason }) => {
             format!(
                 "Held: the verdict is {state} ({}).",

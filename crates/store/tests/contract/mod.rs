@@ -3,6 +3,7 @@
 pub(crate) mod alert;
 pub(crate) mod delivery;
 pub(crate) mod fleet;
+pub(crate) mod freeze;
 pub(crate) mod id;
 pub(crate) mod incident;
 pub(crate) mod journal;
@@ -56,6 +57,7 @@ macro_rules! suite {
             fleet::the_epoch_is_lifted_and_never_falls,
             fleet::a_host_name_is_taken_once,
             fleet::repeated_events_are_stored_once,
+            freeze::a_freeze_is_kept_by_its_name_and_found_by_what_it_applies_to,
             token::a_token_is_found_by_its_hash_and_revoked_once,
             token::a_join_token_is_used_once_unless_it_is_revoked,
             token::the_tokens_of_one_host_are_revoked_together,

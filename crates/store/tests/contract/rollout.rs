@@ -27,6 +27,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             rings: vec![],
             warmup: Duration::from_secs(10),
             watch: Duration::ZERO,
+            freeze: Vec::new(),
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -37,6 +38,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         judged: true,
         failed: None,
         overruled: None,
+        freeze_override: None,
         last_entry: None,
         watch: None,
     }

@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod fleet;
+pub(crate) mod freezes;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod incidents;

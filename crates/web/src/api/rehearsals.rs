@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use deliver::rollout::{self, HostFacts, Rehearsed, Start};
+use deliver::rollout::{self, Gates, HostFacts, Rehearsed, Start};
 use model::api::Problem;
 use model::api::rehearsal::{Obstacle, Rehearsal, Rehearse, RehearsedHost, RehearsedRing};
-use model::deliver::{Definition, Desired, HeldReason, Release, ReleaseNumber, Reported, Rollout};
+use model::deliver::{
+    Definition, Desired, FreezeRule, HeldReason, Release, ReleaseNumber, Reported, Rollout,
+};
 use model::{ChangeId, HostId, Timestamp, Version, limit};
 use store::Tx;
 
@@ -80,6 +82,8 @@ struct Scene {
     /// The service's releases by number.
     versions: BTreeMap<ReleaseNumber, Version>,
     running: Option<ChangeId>,
+    /// The server's that apply.
+    freezes: Vec<FreezeRule>,
 }
 
 fn read(
@@ -113,6 +117,7 @@ fn read(
         hosts: host_facts(tx, &rollout, now)?,
         versions: releases.map(|r| (r.number, r.version)).collect(),
         running: running(&history),
+        freezes: store::freeze::rules_for(tx, service, &rollout.environment)?,
         rollout,
     })
 }
@@ -160,7 +165,10 @@ fn host_facts(
 
 fn play(scene: &Scene, now: Timestamp) -> std::result::Result<Rehearsal, Failure> {
     let rollout = &scene.rollout;
-    let rehearsed = rollout::rehearse(rollout, &scene.hosts, now).map_err(|too_long| {
+    let gates = Gates {
+        freezes: &scene.freezes,
+    };
+    let rehearsed = rollout::rehearse(rollout, &scene.hosts, gates, now).map_err(|too_long| {
         Problem::new(422, "rehearsal_too_long", too_long.to_string()).hint(too_long.hint())
     })?;
     Ok(Rehearsal {
@@ -244,6 +252,10 @@ fn would_hold(reason: &HeldReason) -> Obstacle {
         ),
         HeldReason::Blocked { .. } => ("blocked", "mend that on the host"),
         HeldReason::Verdict { .. } => ("verdict", ""),
+        HeldReason::Frozen { .. } => (
+            "frozen",
+            "it goes on by itself then; if it cannot wait: `sleepwell freeze override CHANGE --reason TEXT`",
+        ),
     };
     Obstacle {
         code: code.to_owned(),

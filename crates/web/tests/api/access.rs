@@ -16,6 +16,18 @@ const MAP: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/deliver/releases", Needs(Role::Operator)),
     ("POST", "/api/v1/deliver/rollouts", Needs(Role::Operator)),
     ("POST", "/api/v1/deliver/rehearsals", Needs(Role::Viewer)),
+    ("GET", "/api/v1/deliver/freezes", Needs(Role::Viewer)),
+    ("POST", "/api/v1/deliver/freezes", Needs(Role::Operator)),
+    (
+        "DELETE",
+        "/api/v1/deliver/freezes/{name}",
+        Needs(Role::Admin),
+    ),
+    (
+        "POST",
+        "/api/v1/act/changes/{id}/override",
+        Needs(Role::Operator),
+    ),
     ("GET", "/api/v1/deliver/rollouts/{id}", Needs(Role::Viewer)),
     ("GET", "/api/v1/deliver/hosts", Needs(Role::Viewer)),
     (

@@ -13,6 +13,7 @@ mod enrolment;
 mod errors;
 mod events;
 mod fleet;
+mod freezes;
 mod garbage;
 mod hooks;
 mod hosts;

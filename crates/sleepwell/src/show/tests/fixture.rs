@@ -4,8 +4,12 @@ use model::api::change::{
     ChangeView, HostLine, RingState, RingView, SignalState, SignalView, TimelineItem, VerdictView,
 };
 use model::api::deliver::{HostService, HostView};
+use model::api::freeze::{FreezeSource, FreezeView};
 use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
-use model::deliver::{AtDeadline, Command, HeldReason, Proof, ReleaseNumber, ReleaseRef};
+use model::deliver::freeze::Window;
+use model::deliver::{
+    AtDeadline, Command, FreezeRule, HeldReason, Proof, ReleaseNumber, ReleaseRef,
+};
 use model::judge::{Counts, VerdictState};
 use model::observe::{Change, ChangeKind, ChangeState, Level};
 use model::{
@@ -513,4 +517,38 @@ pub(super) fn rehearsal() -> Rehearsal {
         done_at: Some(at("14:05:31")),
         now: at("14:03:31"),
     }
+}
+
+/// Returns a freeze of the server that is in force, one of a file to come, and one that is over.
+pub(super) fn freezes() -> Vec<FreezeView> {
+    let freeze = |name: &str, from: &str, to: &str, span: Option<(&str, &str)>| FreezeView {
+        rule: FreezeRule {
+            name: parsed(name),
+            zone: parsed("Europe/Berlin"),
+            window: Window::read(from, to).unwrap(),
+        },
+        environment: Some(parsed("production")),
+        service: None,
+        source: FreezeSource::Server,
+        reason: "year's end".to_owned(),
+        by: "mira".to_owned(),
+        is_in_force: false,
+        begins_at: span.map(|(begin, _)| begin.parse().unwrap()),
+        ends_at: span.map(|(_, end)| end.parse().unwrap()),
+    };
+    let day = ("2026-11-19T11:00:00Z", "2026-11-19T17:00:00Z");
+    let weekend = ("2026-11-20T15:00:00Z", "2026-11-23T07:00:00Z");
+    let (thu, fri, mon) = ("2026-11-19 12:00", "fri 16:00", "mon 08:00");
+    vec![
+        FreezeView {
+            is_in_force: true,
+            ..freeze("today", thu, "2026-11-19 18:00", Some(day))
+        },
+        FreezeView {
+            service: Some(parsed("shop")),
+            source: FreezeSource::File,
+            ..freeze("weekend", fri, mon, Some(weekend))
+        },
+        freeze("over", "2026-11-18 12:00", "2026-11-18 18:00", None),
+    ]
 }

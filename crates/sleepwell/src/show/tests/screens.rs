@@ -6,7 +6,7 @@ use model::observe::ChangeState;
 
 use super::alert_fixture;
 use super::fixture::{self, ASCII, NARROW, WIDE};
-use crate::show::{Style, alerts, changes, exit, hosts, pages, rehearsal, tree, why};
+use crate::show::{Style, alerts, changes, exit, freezes, hosts, pages, rehearsal, tree, why};
 
 /// Returns the frozen frame with the result under it and the code the command ends with.
 fn session(view: &ChangeView, style: Style) -> String {
@@ -226,4 +226,12 @@ fn a_rehearsal_names_hosts_and_obstacles() {
     let mut free = rehearsal;
     free.obstacles.clear();
     assert_eq!(rehearsal::code(&free), 0);
+}
+
+#[test]
+fn freezes_say_whether_they_are_in_force() {
+    let (list, now) = (fixture::freezes(), fixture::at("14:03:31"));
+    assert_snapshot!("freezes_wide", freezes::table(&list, now, WIDE));
+    assert_snapshot!("freezes_narrow", freezes::table(&list, now, NARROW));
+    assert_snapshot!("freezes_none", freezes::table(&[], now, WIDE));
 }

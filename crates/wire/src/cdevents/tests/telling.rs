@@ -38,6 +38,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
             rings: vec![],
             warmup: Duration::ZERO,
             watch: Duration::ZERO,
+            freeze: Vec::new(),
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -48,6 +49,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         judged: true,
         failed: None,
         overruled: None,
+        freeze_override: None,
         last_entry: None,
         watch: None,
     }
