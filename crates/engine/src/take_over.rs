@@ -23,7 +23,7 @@ pub struct TakenOver {
 /// kept, is a good one.
 ///
 /// The server before on the same data folder is dead, as the caller knows by the folder's lock, and its
-/// leases are freed; it is known by the admin token both kept there. Those of other servers that share the
+/// leases are freed, those of messages on their way too; it is known by the admin token both kept there. Those of other servers that share the
 /// store run out by themselves; where nobody can share it, all are freed.
 ///
 /// # Errors
@@ -48,6 +48,7 @@ pub async fn take_over(
             };
             if is_alone {
                 store::lease::free_all(tx)?;
+                store::outbox::free_all(tx, now)?;
             } else {
                 store::lease::free_those_of(tx, &server.to_string())?;
             }

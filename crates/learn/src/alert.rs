@@ -32,10 +32,10 @@ pub fn of_incident(incident: &Incident, told: ToldState, now: Timestamp) -> Stri
     let (title, service) = (line(incident.title()), &incident.service);
     let state = match incident.state {
         IncidentState::Triggered => format!(
-            "{title} for {service} is open since {}, {} of {} fire",
+            "{title} for {service} is open since {}; of {}, {} fire",
             moment(incident.opened_at, now),
-            incident.firing,
-            counted(incident.alerts, "alert")
+            counted(incident.alerts, "alert"),
+            incident.firing
         ),
         IncidentState::Resolved { at } => format!(
             "{title} for {service} is resolved since {}, after {} and {}",

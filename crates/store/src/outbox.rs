@@ -105,6 +105,21 @@ fn due(tx: &mut Tx<'_>, now: Timestamp, room: &Room) -> Result<Vec<Row>, Error> 
     Ok(fitting)
 }
 
+/// Makes every leased row due. Only for a store that no other server can have open: whoever was sending is dead.
+pub fn free_all(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Error> {
+    let sql = "SELECT id, body FROM outbox WHERE open = 1 AND due_us > $1";
+    for row in tx.query(TABLE, sql, &[now.into()])? {
+        // A row that cannot be read has no lease that anybody could tell from a pause.
+        let Ok(row) = row.json::<OutboxRow>(1) else {
+            continue;
+        };
+        if matches!(row.state, OutboxState::Leased { .. }) {
+            put_off(tx, row.id, now)?;
+        }
+    }
+    Ok(())
+}
+
 fn put_off(tx: &mut Tx<'_>, id: PageId, until: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE outbox SET due_us = $2 WHERE id = $1";
     tx.execute(sql, &[id.into(), until.into()])?;

@@ -38,6 +38,7 @@ macro_rules! suite {
             outbox::a_row_ends_once,
             outbox::the_urgent_is_claimed_first_and_then_what_waits_longest,
             outbox::no_receiver_gets_more_than_its_share,
+            outbox::what_a_dead_server_was_sending_is_due_at_once,
             outbox::messages_are_found_by_what_they_are_about,
             alert::one_alert_of_a_key_is_open_at_a_time,
             alert::news_is_looked_at_once,

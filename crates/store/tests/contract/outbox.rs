@@ -160,3 +160,21 @@ pub(crate) async fn messages_are_found_by_what_they_are_about(store: Store) {
     assert_eq!(about(change, 9).await.unwrap(), [rows[1].clone()]);
     assert_eq!(about(None, 9).await.unwrap().len(), 4);
 }
+
+pub(crate) async fn what_a_dead_server_was_sending_is_due_at_once(store: Store) {
+    let mut waits = row(2);
+    waits.attempt = 3;
+    waits.due_at = at(300);
+    enqueue(&store, vec![row(1), waits]).await;
+    assert_eq!(claimed(&store, room(9, 9)).await, [1]);
+    assert_eq!(claimed(&store, room(9, 9)).await, [0; 0], "it is leased");
+    let free = store.write(|tx| outbox::free_all(tx, at(100)));
+    free.await.unwrap();
+    assert_eq!(
+        claimed(&store, room(9, 9)).await,
+        [1],
+        "a pause is no lease"
+    );
+    let again = store.read(|tx| outbox::get(tx, row(1).id)).await.unwrap();
+    assert_eq!(again.unwrap().attempt, 2);
+}

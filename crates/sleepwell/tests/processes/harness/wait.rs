@@ -23,6 +23,13 @@ impl Deadline {
         }
     }
 
+    pub(crate) fn in_millis(limit_ms: u64) -> Self {
+        Self {
+            limit: Duration::from_millis(limit_ms),
+            ..Self::in_seconds(0)
+        }
+    }
+
     pub(crate) fn is_over(self) -> bool {
         self.elapsed() > self.limit
     }

@@ -105,6 +105,15 @@ impl World {
         }
     }
 
+    /// Starts a server alone that tells the inbox's webhook of every alert without an owner.
+    pub(crate) fn with_receiver() -> Self {
+        let mut world = Self::empty();
+        let receiver = format!("http://{}/alerts", world.doors.http);
+        world.settings = vec![("SLEEPWELL_RECEIVER_WEBHOOK", receiver)];
+        world.start_all(0);
+        world
+    }
+
     fn start_all(&mut self, count: usize) {
         self.write_settings(&self.data());
         let listen = format!("127.0.0.1:{}", first_port());
