@@ -5,6 +5,7 @@
 //!
 //! **Must not know** how anything is decided; it calls what users call.
 
+mod alerts;
 mod figures;
 mod fleet;
 mod journal;
@@ -20,14 +21,17 @@ fn main() -> Result<()> {
         .build()?;
     let mut named: Vec<String> = std::env::args().skip(1).collect();
     if named.is_empty() {
-        named = ["journal", "size", "release"].map(str::to_owned).to_vec();
+        named = ["journal", "alerts", "size", "release"]
+            .map(str::to_owned)
+            .to_vec();
     }
     for name in named {
         match name.as_str() {
             "journal" => runtime.block_on(journal::run())?,
+            "alerts" => runtime.block_on(alerts::run())?,
             "size" => runtime.block_on(size::run())?,
             "release" => release::run()?,
-            _ => bail!("nothing is called `{name}`; there are journal, size and release"),
+            _ => bail!("nothing is called `{name}`; there are journal, alerts, size and release"),
         }
     }
     Ok(())
