@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test check fetch bench
+.PHONY: run test check fetch bench soak
 
 CARGO ?= cargo
 DEMO_ARGS ?=
@@ -23,6 +23,11 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) test --workspace
+
+# Walks on which any part is stopped anywhere, from many seeds; `make test` walks from 200.
+SEEDS ?= 10000
+soak: fetch
+	@$(CARGO) run --release --locked --quiet --package lab -- soak --seed 1 --seeds $(SEEDS)
 
 # The figures of docs/benchmarks.md, each beside its floor in the same run.
 # `make bench BENCH=release` takes one part alone.

@@ -20,7 +20,7 @@ pub use context::{Addresses, Context, Mandates};
 pub use deliver::{Hosts, Rollouts};
 pub use journal::Sealer;
 pub use judge::{Alerts, Verdicts};
-pub use senders::{Guard, Inbox, Mail, Senders, SmtpServer, Webhook};
+pub use senders::{Guard, Inbox, Mail, SendMoment, SendWatch, Senders, SmtpServer, Webhook};
 pub use take_over::{TakenOver, take_over};
 
 use model::deliver::Owner;

@@ -6,16 +6,18 @@
 //! said in [`fleet`]: processes, their customers, and everything that goes wrong with hosts.
 //!
 //! [`script`] reads stories in the product's own words, [`run`] plays them, [`walk`] lets chance write
-//! them.
+//! them, and [`stops`] lets chance stop any part of the world at any [`failpoint`].
 //!
 //! **Invariant.** The same story and the same seed give the same world, tick by tick: nothing here asks
 //! the system for the time or for randomness.
 //!
 //! **Must not know** how anything is decided: it looks at the world through the API, as people do.
 
+pub mod failpoint;
 pub mod fleet;
 pub mod run;
 pub mod script;
+pub mod stops;
 pub mod walk;
 pub mod world;
 

@@ -8,9 +8,14 @@ use lab::script::Story;
 
 const USAGE: &str = "usage: lab scenario [--seed N] PATH...
        lab walk [--seed N] [--steps M]
+       lab stops [--seed N] [--steps M]
+       lab soak [--seed FIRST] [--seeds COUNT] [--steps M]
 
 A PATH is a scenario or a folder of them. The exit code is 1 when one went another way.";
 const STEPS: u64 = 200;
+/// Steps of a walk on which parts are stopped; there are many walks.
+const STEPS_WITH_STOPS: u64 = 20;
+const SEEDS: u64 = 10_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -39,8 +44,57 @@ async fn run(mut args: Vec<String>) -> Result<bool, String> {
                 None => Ok(walk(seed, steps).await),
             }
         }
+        "stops" => {
+            let steps = option(&mut args, "--steps")?.unwrap_or(STEPS_WITH_STOPS);
+            no_more(&args)?;
+            Ok(stops(seed, steps).await)
+        }
+        "soak" => {
+            let steps = option(&mut args, "--steps")?.unwrap_or(STEPS_WITH_STOPS);
+            let seeds = option(&mut args, "--seeds")?.unwrap_or(SEEDS);
+            no_more(&args)?;
+            Ok(soak(seed, seeds, steps).await)
+        }
         _ => Err(USAGE.into()),
     }
+}
+
+fn no_more(args: &[String]) -> Result<(), String> {
+    match args.first() {
+        Some(other) => Err(format!("`{other}` is not understood\n{USAGE}")),
+        None => Ok(()),
+    }
+}
+
+async fn stops(seed: u64, steps: u64) -> bool {
+    match lab::stops::walk(seed, steps, &lab::sqlite).await {
+        Ok(walked) => {
+            println!("ok      {walked}");
+            for (point, times) in walked.stops {
+                println!("        {times} at {point}");
+            }
+            true
+        }
+        Err(failed) => {
+            println!("FAILED  {failed}");
+            false
+        }
+    }
+}
+
+/// Walks from many seeds, one after the other; the first that stumbles ends it.
+async fn soak(first: u64, seeds: u64, steps: u64) -> bool {
+    for seed in first..first.saturating_add(seeds) {
+        if let Err(failed) = lab::stops::walk(seed, steps, &lab::sqlite).await {
+            println!("FAILED  {failed}");
+            return false;
+        }
+        let done = seed - first + 1;
+        if done.is_multiple_of(100) {
+            println!("ok      {done} of {seeds} seeds");
+        }
+    }
+    true
 }
 
 fn option(args: &mut Vec<String>, name: &str) -> Result<Option<u64>, String> {

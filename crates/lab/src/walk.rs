@@ -276,7 +276,7 @@ impl Walker {
             return Ok(());
         };
         let view = self.world.change(newest.id).await?;
-        for lost in self.astray().await? {
+        for lost in astray(&self.world).await? {
             ensure!(
                 names(&view, &lost),
                 "{lost} is not where it should be, and nobody says so: {}",
@@ -293,30 +293,13 @@ impl Walker {
             "it never ends: {}",
             view.sentence
         );
-        let lost = self.astray().await?;
+        let lost = astray(&self.world).await?;
         ensure!(
             lost.is_empty(),
             "{lost:?} never get where they should be: {}",
             view.sentence
         );
         Ok(())
-    }
-
-    /// Returns the hosts that do not prove what they are asked for.
-    async fn astray(&self) -> Result<Vec<HostName>> {
-        let is_there = |host: &HostView| {
-            host.unknown_since.is_none()
-                && host.services.iter().all(|one| {
-                    one.proof == Proof::Stopped
-                        || (one.proof == Proof::Converged
-                            && one.running.as_ref() == Some(&one.wanted))
-                })
-        };
-        let hosts = self.world.hosts().await?.into_iter();
-        Ok(hosts
-            .filter(|host| !is_there(host))
-            .map(|host| host.name)
-            .collect())
     }
 
     async fn check(&mut self) -> Result<()> {
@@ -327,8 +310,10 @@ impl Walker {
             under_way.len() <= 1,
             "two rollouts own the same rings: {under_way:?}"
         );
-        if let Some(newest) = changes.first() {
-            self.check_rings(newest.id).await?;
+        if let Some(newest) = changes.first()
+            && !self.overruled.contains(&newest.id)
+        {
+            check_rings(&self.world, newest.id).await?;
         }
         self.check_messages()
     }
@@ -358,36 +343,6 @@ impl Walker {
         Ok(())
     }
 
-    /// Checks that no host behind a ring with a bad verdict ran the release.
-    async fn check_rings(&self, change: ChangeId) -> Result<()> {
-        if self.overruled.contains(&change) {
-            return Ok(());
-        }
-        let verdicts = self.world.verdicts(change).await?;
-        let failed = verdicts
-            .iter()
-            .filter(|verdict| verdict.state == VerdictState::Fail);
-        let Some(ring) = failed.map(|verdict| verdict.ring).min() else {
-            return Ok(());
-        };
-        let view = self.world.change(change).await?;
-        let behind = view
-            .rings
-            .iter()
-            .skip(ring + 1)
-            .flat_map(|ring| &ring.hosts);
-        let behind: BTreeSet<&HostName> = behind.map(|line| &line.host).collect();
-        for host in self.world.fleet().hosts() {
-            ensure!(
-                !(behind.contains(host.name()) && host.ran().contains(&view.release)),
-                "{} ran {}, which ring {ring} had judged bad",
-                host.name(),
-                view.change.title
-            );
-        }
-        Ok(())
-    }
-
     fn tell(&mut self, what: &str) {
         let at = self.world.now().time_of_day();
         self.story.push(format!("{at} {what}"));
@@ -399,7 +354,50 @@ impl Walker {
     }
 }
 
-fn is_over(state: ChangeState) -> bool {
+/// Returns the hosts that do not prove what they are asked for.
+pub(crate) async fn astray(world: &World) -> Result<Vec<HostName>> {
+    let is_there = |host: &HostView| {
+        host.unknown_since.is_none()
+            && host.services.iter().all(|one| {
+                one.proof == Proof::Stopped
+                    || (one.proof == Proof::Converged && one.running.as_ref() == Some(&one.wanted))
+            })
+    };
+    let hosts = world.hosts().await?.into_iter();
+    Ok(hosts
+        .filter(|host| !is_there(host))
+        .map(|host| host.name)
+        .collect())
+}
+
+/// Checks that no host behind a ring with a bad verdict ran the release.
+pub(crate) async fn check_rings(world: &World, change: ChangeId) -> Result<()> {
+    let verdicts = world.verdicts(change).await?;
+    let failed = verdicts
+        .iter()
+        .filter(|verdict| verdict.state == VerdictState::Fail);
+    let Some(ring) = failed.map(|verdict| verdict.ring).min() else {
+        return Ok(());
+    };
+    let view = world.change(change).await?;
+    let behind = view
+        .rings
+        .iter()
+        .skip(ring + 1)
+        .flat_map(|ring| &ring.hosts);
+    let behind: BTreeSet<&HostName> = behind.map(|line| &line.host).collect();
+    for host in world.fleet().hosts() {
+        ensure!(
+            !(behind.contains(host.name()) && host.ran().contains(&view.release)),
+            "{} ran {}, which ring {ring} had judged bad",
+            host.name(),
+            view.change.title
+        );
+    }
+    Ok(())
+}
+
+pub(crate) fn is_over(state: ChangeState) -> bool {
     match state {
         ChangeState::Done | ChangeState::Undone | ChangeState::Superseded => true,
         ChangeState::Planned
@@ -411,7 +409,7 @@ fn is_over(state: ChangeState) -> bool {
 }
 
 /// Tells whether a change's page names a host that is not where it should be.
-fn names(view: &ChangeView, host: &HostName) -> bool {
+pub(crate) fn names(view: &ChangeView, host: &HostName) -> bool {
     let in_rings = view.rings.iter().flat_map(|ring| &ring.hosts);
     let off = |line: &model::api::change::HostLine| {
         line.host == *host && line.proof != Proof::Converged && line.proof != Proof::Stopped

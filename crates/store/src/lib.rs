@@ -31,6 +31,7 @@ pub mod rollout;
 pub mod token;
 mod tx;
 mod value;
+mod watch;
 
 use std::path::Path;
 
@@ -39,13 +40,18 @@ pub use driver::{Durability, Hints};
 pub use error::Error;
 pub use tx::Tx;
 pub use value::{Row, Value};
+pub use watch::{Moment, Watch};
 
 /// Is a list whose rows are read each by itself: one that cannot be read hides no other.
 pub type Each<K, T> = Vec<(K, Result<T, Error>)>;
 
 /// Keeps everything; cheap to clone.
 #[derive(Clone)]
-pub struct Store(Driver);
+pub struct Store {
+    driver: Driver,
+    /// None outside of tests; asking costs a transaction one look at an empty option.
+    watched: Option<watch::Watched>,
+}
 
 impl Store {
     /// Opens or makes a SQLite database and brings it to the newest schema.
@@ -53,9 +59,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or was written by a newer program.
     pub fn open_sqlite(path: &Path, durability: Durability) -> Result<Self, Error> {
-        Ok(Self(Driver::Sqlite(driver::sqlite::Sqlite::open(
-            path, durability,
-        )?)))
+        let sqlite = driver::sqlite::Sqlite::open(path, durability)?;
+        Ok(Self::over(Driver::Sqlite(sqlite)))
     }
 
     /// Connects to a PostgreSQL database, `postgres://user@host/name`, and brings it to the newest schema.
@@ -65,12 +70,24 @@ impl Store {
     /// When it cannot be reached or was written by a newer program.
     pub fn open_postgres(url: &str, durability: Durability) -> Result<Self, Error> {
         let postgres = driver::postgres::Postgres::open(url, durability)?;
-        Ok(Self(Driver::Postgres(postgres)))
+        Ok(Self::over(Driver::Postgres(postgres)))
+    }
+
+    fn over(driver: Driver) -> Self {
+        let watched = None;
+        Self { driver, watched }
+    }
+
+    /// Has `watch` look on at every transaction that writes.
+    #[must_use]
+    pub fn watched(self, watch: std::sync::Arc<dyn Watch>) -> Self {
+        let watched = Some(watch::Watched::new(watch));
+        Self { watched, ..self }
     }
 
     /// Tells whether other servers may have it open as well.
     pub fn is_shared(&self) -> bool {
-        match self.0 {
+        match self.driver {
             Driver::Sqlite(_) => false,
             Driver::Postgres(_) => true,
         }
@@ -86,7 +103,7 @@ impl Store {
         owner: &str,
         hear: impl Fn(&str) + Send + 'static,
     ) -> Result<Option<Hints>, Error> {
-        match &self.0 {
+        match &self.driver {
             Driver::Sqlite(_) => Ok(None),
             Driver::Postgres(postgres) => postgres.hints(owner, hear).map(Some),
         }
@@ -103,7 +120,23 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.0 {
+        let Some(watched) = &self.watched else {
+            return self.write_unwatched(work).await;
+        };
+        let _alone = watched.alone().await;
+        watched.pass(Moment::BeforeCommit).await;
+        let written = self.write_unwatched(work).await;
+        watched.pass(Moment::AfterCommit).await;
+        written
+    }
+
+    async fn write_unwatched<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.driver {
             Driver::Sqlite(sqlite) => sqlite.write(work).await,
             Driver::Postgres(postgres) => postgres.write(work).await,
         }
@@ -119,7 +152,7 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.0 {
+        match &self.driver {
             Driver::Sqlite(sqlite) => sqlite.read(work).await,
             Driver::Postgres(postgres) => postgres.read(work).await,
         }

@@ -1,5 +1,6 @@
 //! An inbox in memory: takes messages instead of sending them, for a world without sockets.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use act::outbox::Failure;
@@ -11,10 +12,26 @@ use super::SendError;
 #[derive(Clone, Debug, Default)]
 pub struct Inbox(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     received: Vec<OutboxRow>,
     unreachable: bool,
+    watch: Option<Arc<dyn SendWatch>>,
+}
+
+/// Is when somebody looks on at an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendMoment {
+    /// Nothing was handed over.
+    Before,
+    /// The receiver has it, and nobody has been told.
+    After,
+}
+
+/// Looks on at every attempt, and may end the server there.
+pub trait SendWatch: Send + Sync {
+    /// Returns false when the one who sends is dead from here on.
+    fn goes_on(&self, moment: SendMoment) -> bool;
 }
 
 impl Inbox {
@@ -28,7 +45,19 @@ impl Inbox {
         self.lock().unreachable = unreachable;
     }
 
-    pub(super) fn take(&self, row: &OutboxRow) -> Result<(), SendError> {
+    /// Has `watch` look on at every attempt from now on.
+    pub fn watch(&self, watch: Arc<dyn SendWatch>) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub(super) async fn take(&self, row: &OutboxRow) -> Result<(), SendError> {
+        self.pass(SendMoment::Before).await;
+        let taken = self.keep(row);
+        self.pass(SendMoment::After).await;
+        taken
+    }
+
+    fn keep(&self, row: &OutboxRow) -> Result<(), SendError> {
         let mut state = self.lock();
         if state.unreachable {
             let why = "the inbox does not answer";
@@ -38,7 +67,23 @@ impl Inbox {
         Ok(())
     }
 
+    /// Returns when the one who sends lives on, and never when it does not.
+    async fn pass(&self, moment: SendMoment) {
+        let watch = self.lock().watch.clone();
+        if watch.is_some_and(|watch| !watch.goes_on(moment)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("received", &self.received.len())
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use act::outbox::Failure;
 use model::act::{Destination, OutboxRow};
 
 pub use guard::Guard;
-pub use inbox::Inbox;
+pub use inbox::{Inbox, SendMoment, SendWatch};
 pub use mail::{Mail, SmtpServer};
 pub use webhook::Webhook;
 
@@ -55,7 +55,7 @@ impl Senders {
     pub(crate) async fn send(&self, row: &OutboxRow) -> Result<(), SendError> {
         let (mail, webhook) = match self {
             Senders::Network { mail, webhook } => (mail, webhook.clone()),
-            Senders::Inbox(inbox) => return inbox.take(row),
+            Senders::Inbox(inbox) => return inbox.take(row).await,
         };
         let row = row.clone();
         match row.destination.clone() {

@@ -112,7 +112,7 @@ impl Host {
         self.reconnect();
     }
 
-    pub(super) fn reconnect(&mut self) {
+    pub(crate) fn reconnect(&mut self) {
         self.sent = None;
     }
 

@@ -1,7 +1,7 @@
 //! Alerts that another tool posts, and what became of them.
 
 use anyhow::{Context, Result, bail};
-use model::api::alert::{AlertView, PageView};
+use model::api::alert::{AlertView, IncidentView, PageView};
 use model::api::change::Why;
 use model::api::token::{NewToken, TokenCreated};
 use model::{AlertId, Labels, Role};
@@ -77,6 +77,10 @@ impl World {
         found
             .max_by_key(|view| view.alert.id)
             .with_context(|| format!("no alert called `{name}` was ever posted"))
+    }
+
+    pub async fn incidents(&self) -> Result<Vec<IncidentView>> {
+        self.read("/api/v1/act/incidents").await
     }
 
     pub async fn pages(&self) -> Result<Vec<PageView>> {

@@ -6,6 +6,7 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -32,8 +33,10 @@ use tempfile::TempDir;
 
 pub use alerts::PostedAlert;
 pub use definition::{RingWish, ServiceSpec, StrategyWish};
+pub(crate) use server::NO_ANSWER;
 use server::{Answer, Request, Server};
 
+use crate::failpoint::{At, Failpoints};
 use crate::fleet::{Behaviour, Fleet, Host};
 
 /// Opens the world's store in its folder: the first time a new one, after a restart the same one again.
@@ -63,6 +66,9 @@ const QUIET: Duration = Duration::from_secs(1_800);
 const CUSTOMERS: u64 = 0x6375_7374_6f6d_6572;
 /// Whose word ships a release when a story names nobody.
 const SHIPPER: &str = "jonas";
+
+/// How long an agent that was stopped is away.
+const AGENT_RESTARTS: Duration = Duration::from_secs(3);
 
 /// Is how a span is walked through.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +103,9 @@ pub struct World {
     service: ServiceSpec,
     admin: String,
     people: BTreeMap<String, String>,
+    failpoints: Failpoints,
+    /// Agents that were stopped, by their place in the fleet, and when they are started again.
+    stopped: BTreeMap<usize, Timestamp>,
 }
 
 impl World {
@@ -111,7 +120,10 @@ impl World {
         let inbox = Inbox::default();
         let store = open(folder.path())?;
         let parts = (&wall, &random);
-        let (server, admin) = Server::start(store, parts, &inbox, folder.path(), "").await?;
+        let failpoints = Failpoints::default();
+        inbox.watch(Arc::new(failpoints.clone()));
+        let around = (&inbox, &failpoints);
+        let (server, admin) = Server::start(store, parts, around, folder.path(), "").await?;
         Ok(Self {
             clock,
             wall,
@@ -123,6 +135,8 @@ impl World {
             service: ServiceSpec::default(),
             admin,
             people: BTreeMap::new(),
+            failpoints,
+            stopped: BTreeMap::new(),
         })
     }
 
@@ -173,6 +187,11 @@ impl World {
     /// Returns every message that arrived, oldest first.
     pub fn messages(&self) -> Vec<OutboxRow> {
         self.inbox.received()
+    }
+
+    /// Returns where parts of the world may be stopped.
+    pub fn failpoints(&self) -> &Failpoints {
+        &self.failpoints
     }
 
     pub fn inbox(&self) -> &Inbox {
@@ -382,11 +401,12 @@ impl World {
     /// # Errors
     /// When the store cannot be opened again.
     pub async fn restart(&mut self, open: &OpenStore) -> Result<()> {
+        self.failpoints.revive();
         let store = open(self.folder.path())?;
         (self.server, self.admin) = Server::start(
             store,
             (&self.wall, &self.random),
-            &self.inbox,
+            (&self.inbox, &self.failpoints),
             self.folder.path(),
             &self.admin,
         )
@@ -421,6 +441,18 @@ impl World {
         Ok(())
     }
 
+    /// Lets time pass in longer ticks: hosts and loops look as often, and at fewer moments between.
+    ///
+    /// # Errors
+    /// As [`World::pass`].
+    pub async fn pass_by(&mut self, span: Duration, tick: Duration) -> Result<()> {
+        let end = self.now() + span;
+        while self.now() < end {
+            self.tick(tick.min(end.since(self.now()))).await?;
+        }
+        Ok(())
+    }
+
     /// Takes one step at a pace, never beyond its end.
     pub(crate) async fn step(&mut self, pace: Pace) -> Result<()> {
         let left = pace.end.since(self.now());
@@ -440,41 +472,90 @@ impl World {
         let now = self.now();
         self.fleet.live(now);
         self.hosts_speak(now).await?;
+        if self.failpoints.is_dead() {
+            return Ok(());
+        }
         self.server.turn(self.wall.now()).await
     }
 
     /// Lets every host that can be heard send its samples, say what it runs, and fetch what it needs.
     async fn hosts_speak(&mut self, now: Timestamp) -> Result<()> {
+        if self.failpoints.is_dead() {
+            return Ok(());
+        }
         let is_asked = self.server.has_asked().await;
         for index in 0..self.fleet.len() {
-            let host = self.fleet.host_mut(index);
-            if host.is_unreachable() {
+            if self.is_stopped(index, now) || self.fleet.host_mut(index).is_unreachable() {
                 continue;
             }
-            let token = host.token().to_owned();
-            if let Some(digest) = host.fetches() {
-                let path = format!("/artifacts/{digest}");
-                let answer = self.call(Request::get(&path, &token)).await.map_err(told)?;
-                if Digest::of(&answer.body) != digest {
-                    bail!("the server sent other bytes for {digest}");
-                }
-                self.fleet.host_mut(index).fetched();
-            }
-            if let Some(samples) = self.fleet.host_mut(index).samples(self.wall.now()) {
-                let body = wire::remote_write::encode(&samples);
-                let request = Request::post("/agent/v1/samples", &token, body);
-                self.call(request).await.map_err(told)?;
-            }
-            if let Some(sync) = self.fleet.host_mut(index).report(is_asked, now) {
-                let body = serde_json::to_vec(&sync)?;
-                let request = Request::post("/agent/v1/sync", &token, body);
-                let answer = self.call(request).await.map_err(told)?;
-                if answer.status == 200 {
-                    let wish = serde_json::from_slice(&answer.body)?;
-                    self.fleet.host_mut(index).hear(wish, now);
-                }
+            match self.host_speaks(index, is_asked, now).await {
+                Ok(()) => {}
+                // The server was stopped; the agent asks the next one.
+                Err(_) if self.failpoints.is_dead() => return Ok(()),
+                Err(why) => return Err(why),
             }
         }
+        Ok(())
+    }
+
+    /// Tells whether an agent is stopped; one whose time has come is started again.
+    fn is_stopped(&mut self, index: usize, now: Timestamp) -> bool {
+        match self.stopped.get(&index) {
+            Some(until) if now < *until => true,
+            Some(_) => {
+                self.stopped.remove(&index);
+                self.fleet.host_mut(index).reconnect();
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Tells whether an agent lives on behind this place of its work.
+    fn agent_lives(&mut self, index: usize, at: At, now: Timestamp) -> bool {
+        let lives = self.failpoints.agent_lives(at);
+        if !lives {
+            self.stopped.insert(index, now + AGENT_RESTARTS);
+        }
+        lives
+    }
+
+    async fn host_speaks(&mut self, index: usize, is_asked: bool, now: Timestamp) -> Result<()> {
+        let host = self.fleet.host_mut(index);
+        let token = host.token().to_owned();
+        if let Some(digest) = host.fetches() {
+            let path = format!("/artifacts/{digest}");
+            let answer = self.call(Request::get(&path, &token)).await.map_err(told)?;
+            if Digest::of(&answer.body) != digest {
+                bail!("the server sent other bytes for {digest}");
+            }
+            self.fleet.host_mut(index).fetched();
+        }
+        if let Some(samples) = self.fleet.host_mut(index).samples(self.wall.now()) {
+            let body = wire::remote_write::encode(&samples);
+            let request = Request::post("/agent/v1/samples", &token, body);
+            self.call(request).await.map_err(told)?;
+        }
+        if !self.agent_lives(index, At::BeforeStep, now) {
+            return Ok(());
+        }
+        let Some(sync) = self.fleet.host_mut(index).report(is_asked, now) else {
+            return Ok(());
+        };
+        if !self.agent_lives(index, At::BeforeSend, now) {
+            return Ok(());
+        }
+        let body = serde_json::to_vec(&sync)?;
+        let request = Request::post("/agent/v1/sync", &token, body);
+        let answer = self.call(request).await.map_err(told)?;
+        if !self.agent_lives(index, At::AfterSend, now) {
+            return Ok(());
+        }
+        if answer.status == 200 {
+            let wish = serde_json::from_slice(&answer.body)?;
+            self.fleet.host_mut(index).hear(wish, now);
+        }
+        self.agent_lives(index, At::AfterStep, now);
         Ok(())
     }
 

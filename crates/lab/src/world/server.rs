@@ -1,6 +1,7 @@
 //! The server without its sockets: the real router and the real loops, turned by hand.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -20,7 +21,11 @@ use store::journal::Check;
 use tower::ServiceExt;
 use web::{App, Blobs};
 
+use crate::failpoint::{Failpoints, Part};
+
 const PUBLIC_URL: &str = "http://sleepwell.example.test";
+/// The code of a call to a server that was stopped.
+pub(crate) const NO_ANSWER: &str = "no_answer";
 const COMMAND: &str = "sleepwell";
 /// Who is told of alerts whose service names no owner.
 pub(super) const LAST_RESORT: &str = "everybody@example.test";
@@ -46,6 +51,7 @@ pub(super) struct Server {
     sealer: Sealer,
     bells: Bells,
     asked: Bell,
+    failpoints: Failpoints,
 }
 
 /// Is a nudge that can be asked about without waiting for it.
@@ -138,11 +144,14 @@ impl Server {
     pub(super) async fn start(
         store: Store,
         (clock, random): (&Clock, &Random),
-        inbox: &Inbox,
+        (inbox, failpoints): (&Inbox, &Failpoints),
         folder: &Path,
         admin: &str,
     ) -> Result<(Self, String)> {
-        let taken = engine::take_over(&store, random, admin, clock.now()).await?;
+        let store = store.watched(Arc::new(failpoints.clone()));
+        let taken = engine::take_over(&store, random, admin, clock.now());
+        let taken = failpoints.work(Some(Part::Start), taken).await;
+        let taken = taken.context("the server was stopped while it started")??;
         let context = Context {
             store,
             metrics: Metrics::memory(metrics::Limits::default()),
@@ -172,6 +181,7 @@ impl Server {
             sealer: Sealer::new(context.clone()),
             bells: Bells::of(&context.wakes),
             asked: Bell::of(&context.wakes.desired),
+            failpoints: failpoints.clone(),
             context,
         };
         let admin = taken.new_admin.unwrap_or_else(|| admin.to_owned());
@@ -197,24 +207,32 @@ impl Server {
     pub(super) async fn turn(&mut self, now: Timestamp) -> Result<()> {
         let is_time = now.as_millis() % 1_000 == 0;
         let is_nudged = self.bells.ring_any().await;
+        let points = &self.failpoints;
         if is_time && !self.judge_is_still {
-            turn(&mut self.verdicts, now).await?;
+            turn(points, Part::Verdicts, &mut self.verdicts, now).await?;
         }
         if !is_time && !is_nudged {
             return Ok(());
         }
-        turn(&mut self.procedures, now).await?;
-        turn(&mut self.hosts, now).await?;
-        turn(&mut self.rollouts, now).await?;
-        turn(&mut self.alerts, now).await?;
-        turn(&mut self.incidents, now).await?;
-        turn(&mut self.sealer, now).await?;
-        turn(&mut self.notices, now).await?;
-        turn(&mut self.outbox, now).await
+        turn(points, Part::Procedures, &mut self.procedures, now).await?;
+        turn(points, Part::Hosts, &mut self.hosts, now).await?;
+        turn(points, Part::Rollouts, &mut self.rollouts, now).await?;
+        turn(points, Part::Alerts, &mut self.alerts, now).await?;
+        turn(points, Part::Incidents, &mut self.incidents, now).await?;
+        turn(points, Part::Sealer, &mut self.sealer, now).await?;
+        turn(points, Part::Notices, &mut self.notices, now).await?;
+        turn(points, Part::Outbox, &mut self.outbox, now).await
     }
 
-    /// Calls the API as a client does.
+    /// Calls the API as a client does; a server that is stopped meanwhile never answers.
     pub(super) async fn call(&self, request: Request<'_>) -> Result<Answer, Problem> {
+        let part = part_of(&request);
+        let no_answer = Problem::new(503, NO_ANSWER, "the server does not answer");
+        let answer = self.failpoints.work(part, self.answer(request)).await;
+        answer.unwrap_or(Err(no_answer))
+    }
+
+    async fn answer(&self, request: Request<'_>) -> Result<Answer, Problem> {
         let broken = |why: String| Problem::new(500, "broken_call", why);
         let http = axum::http::Request::builder()
             .method(request.method)
@@ -263,10 +281,30 @@ fn app(context: &Context, blobs: Blobs) -> App {
     }
 }
 
-/// Turns a loop until it has nothing more to do at once.
-async fn turn(one: &mut impl Loop, now: Timestamp) -> Result<()> {
+/// Returns which part of the server is at work for a call; none where it is not to be stopped.
+fn part_of(request: &Request<'_>) -> Option<Part> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    match path {
+        _ if request.method == Method::GET => None,
+        "/agent/v1/sync" => Some(Part::Sync),
+        "/api/v1/deliver/releases" | "/api/v1/deliver/rollouts" => Some(Part::Ship),
+        path if path.ends_with("/api/v2/alerts") => Some(Part::Post),
+        path if path.starts_with("/api/v1/act/") => Some(Part::Order),
+        _ => None,
+    }
+}
+
+/// Turns a loop until it has nothing more to do at once, or the server is stopped.
+async fn turn(
+    failpoints: &Failpoints,
+    part: Part,
+    one: &mut impl Loop,
+    now: Timestamp,
+) -> Result<()> {
     for _ in 0..TURNS {
-        let turned = one.turn(now).await;
+        let Some(turned) = failpoints.step(part, one.turn(now)).await else {
+            return Ok(());
+        };
         if turned.with_context(|| format!("the loop {}", one.name()))? != Turn::Again {
             return Ok(());
         }
