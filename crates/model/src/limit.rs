@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// A JSON body of our own API; the largest real one is a release with its definition.
 pub const BODY_BYTES: usize = 2 << 20;
+/// From the first byte of a request to the end of its headers, and between two requests of a connection. A sender
+/// that is slower holds a connection for nothing.
+pub const HEADERS_TIME: Duration = Duration::from_secs(30);
+/// Connections at the same time: each host holds two, people and tools a few.
+pub const CONNECTIONS: usize = 25_000;
 /// Between two pieces of a body; a sender that brings nothing for this long is gone, or means to be slow.
 pub const BODY_IDLE: Duration = Duration::from_secs(30);
 /// `sleepwell.yaml`; real ones have a few kB, and the whole text is stored with each release.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
 use metrics::Metrics;
 use model::deliver::Owner;
@@ -188,15 +187,13 @@ fn exchange_hints(store: &Store, owner: &str, wakes: &Wakes) -> Result<()> {
 
 /// Answers requests until shutdown, then for [`GRACE`] those that are under way.
 async fn answer(listener: TcpListener, app: App, shutdown: Shutdown) -> Result<()> {
-    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
-        web::router(app).into_make_service_with_connect_info();
     let drain = shutdown.clone();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { drain.requested().await });
+    let ending = async move { drain.requested().await };
     tokio::select! {
-        ended = server.into_future() => ended.context("the server broke"),
-        () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => Ok(()),
+        () = web::serve(listener, web::router(app), ending) => {}
+        () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => {}
     }
+    Ok(())
 }
 
 /// Waits for shutdown, then for [`GRACE`] until the loops have ended. A slow receiver must not hold the

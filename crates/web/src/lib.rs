@@ -24,6 +24,7 @@ mod page;
 mod patience;
 mod range;
 pub mod routes;
+mod serve;
 
 pub use access::Access;
 pub use app::{App, streams};
@@ -31,3 +32,4 @@ pub use blobs::Blobs;
 pub use hooks::Hooks;
 pub use object_store::ObjectStore;
 pub use routes::router;
+pub use serve::serve;

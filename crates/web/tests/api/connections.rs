@@ -12,9 +12,8 @@ use crate::support::{World, eventually};
 async fn serve(world: &World) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service =
-        web::router(world.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    let router = web::router(world.app.clone());
+    tokio::spawn(web::serve(listener, router, std::future::pending()));
     address
 }
 
@@ -80,4 +79,43 @@ async fn the_page_opens_over_loopback_and_asks_others_for_a_token() {
     let request = "GET / HTTP/1.0\r\n\r\n";
     let old = answer(connect(address, request).await).await;
     assert!(old.starts_with("HTTP/1.0 401 "), "{old}");
+}
+
+/// The time of this test stands still while anything is to be done, and runs on when all wait.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_never_ends_its_headers_is_hung_up_on() {
+    let world = World::new();
+    let address = serve(&world).await;
+    let begun = tokio::time::Instant::now();
+    let slow = connect(address, "GET /-/healthy HTTP/1.1\r\nhost: local").await;
+    let closed = answer(slow).await;
+    assert!(!closed.contains("200"), "{closed}");
+    let waited = begun.elapsed();
+    assert!(waited >= model::limit::HEADERS_TIME, "{waited:?}");
+    // Whoever was answered and says nothing more is hung up on as well.
+    let idle = connect(
+        address,
+        "GET /-/healthy HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    )
+    .await;
+    assert!(answer(idle).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_before_the_end() {
+    let world = World::new();
+    let operator = world.token(Role::Operator).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let ending = async { ended.await.unwrap_or_default() };
+    let serving = tokio::spawn(web::serve(listener, web::router(world.app.clone()), ending));
+    let mut stream = connect(address, &upload(&operator, "who", 5)).await;
+    eventually("the upload begins", || world.blobs().len() == 1).await;
+    end.send(()).unwrap();
+    stream.write_all(b"le").await.unwrap();
+    let answer = answer(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
 }
