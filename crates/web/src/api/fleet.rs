@@ -51,10 +51,13 @@ pub(crate) fn refuse_while_behind(tx: &mut Tx<'_>) -> std::result::Result<(), Fa
     if !store::fleet::is_behind(tx)? {
         return Ok(());
     }
+    Err(behind_fleet().into())
+}
+
+pub(super) fn behind_fleet() -> Problem {
     let title = "the server is behind its fleet: hosts have seen newer orders than it knows of";
-    Err(Problem::new(409, "behind_fleet", title)
+    Problem::new(409, "behind_fleet", title)
         .hint("it was restored from an old backup; `sleepwell hosts adopt` shows what differs and how to go on")
-        .into())
 }
 
 fn view(tx: &mut Tx<'_>) -> std::result::Result<FleetView, store::Error> {

@@ -13,6 +13,7 @@ use model::deliver::{
 use model::{ChangeId, HostId, Timestamp, Version, limit};
 use store::Tx;
 
+use super::fleet::behind_fleet;
 use super::releases::{bad_definition, version_used};
 use super::rollouts::{
     expected_hosts, find_release, last_good, refused, running, which_environment,
@@ -82,6 +83,8 @@ struct Scene {
     /// The service's releases by number.
     versions: BTreeMap<ReleaseNumber, Version>,
     running: Option<ChangeId>,
+    /// While it is, nothing is shipped.
+    is_behind_fleet: bool,
     /// The server's that apply.
     freezes: Vec<FreezeRule>,
 }
@@ -93,7 +96,6 @@ fn read(
     by: &str,
     now: Timestamp,
 ) -> std::result::Result<Scene, Failure> {
-    super::fleet::refuse_while_behind(tx)?;
     let release = match draft {
         Some(draft) => known_or_next(tx, draft)?,
         None => find_release(tx, &new.rollout)?,
@@ -117,6 +119,7 @@ fn read(
         hosts: host_facts(tx, &rollout, now)?,
         versions: releases.map(|r| (r.number, r.version)).collect(),
         running: running(&history),
+        is_behind_fleet: store::fleet::is_behind(tx)?,
         freezes: store::freeze::rules_for(tx, service, &rollout.environment)?,
         rollout,
     })
@@ -237,8 +240,17 @@ fn obstacles(scene: &Scene, rehearsed: &Rehearsed) -> Vec<Obstacle> {
             hint: refusal.hint(),
         }
     });
-    running
+    let behind = scene.is_behind_fleet.then(|| {
+        let problem = behind_fleet();
+        Obstacle {
+            code: problem.code,
+            text: problem.title,
+            hint: problem.hint.unwrap_or_default(),
+        }
+    });
+    behind
         .into_iter()
+        .chain(running)
         .chain(rehearsed.held.as_ref().map(would_hold))
         .collect()
 }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use model::api::agent::{Enrolled, Wish};
 use model::api::deliver::{FleetView, HostView};
+use model::api::rehearsal::Rehearsal;
 use model::deliver::{Adoption, Process, Proof, Reported};
 use model::{Fact, Role, Subject};
 use serde_json::{Value, json};
@@ -108,6 +109,23 @@ async fn a_host_that_has_seen_more_stops_shipping_and_is_told_once() {
         ours: 1,
     };
     assert_eq!(fleet.told().await, [behind]);
+}
+
+#[tokio::test]
+async fn a_rehearsal_says_that_nothing_is_shipped_behind_the_fleet() {
+    let fleet = fleet().await;
+    let text = definition(ONE_RING);
+    fleet.world.release(&fleet.admin, "1.0", &text).await;
+    fleet.says(&fleet.report(7), json!([])).await;
+    let new = json!({ "service": "shop", "version": "1.0" });
+    let call = fleet.world.post("/api/v1/deliver/rehearsals");
+    let rehearsal: Rehearsal = call.bearer(&fleet.admin).json(&new).await.to();
+    assert_eq!(rehearsal.obstacles[0].code, "behind_fleet");
+    assert!(
+        rehearsal.obstacles[0]
+            .hint
+            .contains("sleepwell hosts adopt")
+    );
 }
 
 #[tokio::test]
