@@ -86,6 +86,7 @@ pub(crate) enum Life {
 pub(crate) struct Leaving {
     pub(crate) gone: bool,
     pub(crate) pre_stop: Gate,
+    pub(crate) drain: Gate,
     pub(crate) asked: bool,
     /// When it is ended the hard way.
     pub(crate) kill_at_ms: u64,
@@ -100,6 +101,8 @@ pub(crate) enum Action {
     Prepare(Role),
     Start(Role),
     Stop(Role),
+    /// Begins to ask the leaving process whether it may stop.
+    Drain,
     /// Sends the first, polite signal.
     Ask,
     Kill,
@@ -137,8 +140,13 @@ fn leave(going: &Leaving, now_ms: u64) -> Action {
         Leaving {
             asked: false,
             pre_stop,
+            drain,
             ..
-        } => held_up(pre_stop, HookName::PreStop, false).unwrap_or(Action::Ask),
+        } => held_up(pre_stop, HookName::PreStop, false).unwrap_or(match drain {
+            Gate::Due => Action::Drain,
+            Gate::Running => Action::Wait,
+            Gate::Open | Gate::Failed(_) | Gate::Uncertain => Action::Ask,
+        }),
         Leaving { kill_at_ms, .. } if now_ms >= *kill_at_ms => Action::Kill,
         Leaving { .. } => Action::Wait,
     }
@@ -316,6 +324,7 @@ mod tests {
         Leaving {
             gone: false,
             pre_stop: Gate::Open,
+            drain: Gate::Open,
             asked: false,
             kill_at_ms: 20,
         }
@@ -515,6 +524,18 @@ mod tests {
             going.pre_stop = gate;
             v.going = Some(going.clone());
             assert_eq!(next(&v), action);
+            // Its drain comes between the two.
+            if action == Action::Ask {
+                for (drain, action) in [
+                    (Gate::Due, Action::Drain),
+                    (Gate::Running, Action::Wait),
+                    (Gate::Failed("busy".into()), Action::Ask),
+                ] {
+                    going.drain = drain;
+                    v.going = Some(going.clone());
+                    assert_eq!(next(&v), action);
+                }
+            }
             // One that ended meanwhile needs no hook.
             going.gone = true;
             v.going = Some(going);
@@ -575,6 +596,11 @@ mod tests {
                         (going.asked, going.gone) = (true, true);
                     }
                 }
+                Action::Drain => {
+                    if let Some(going) = &mut v.going {
+                        going.drain = Gate::Failed("busy".into());
+                    }
+                }
                 Action::Forget => v.going = None,
                 Action::Switch => v.switched = true,
                 Action::Settle => v.settled = true,
@@ -588,6 +614,7 @@ mod tests {
         Some(Leaving {
             kill_at_ms: 0,
             pre_stop: Gate::Due,
+            drain: Gate::Due,
             ..on_its_way_out()
         })
     }

@@ -197,6 +197,7 @@ pub(crate) mod tests {
                 ports: vec![1, 2],
                 stop_timeout: Duration::from_secs(1),
                 hooks: Default::default(),
+                drain: None,
             },
             health: None,
             metrics: None,

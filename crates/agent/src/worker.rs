@@ -84,6 +84,8 @@ struct Live {
     dead: Option<Dead>,
     asked: bool,
     kill_at_ms: u64,
+    /// Asks whether a leaving process may stop, until the time is up.
+    drain: Option<(Checker, u64)>,
 }
 
 struct Dead {

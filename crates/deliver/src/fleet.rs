@@ -111,6 +111,7 @@ mod tests {
                 ports: vec![],
                 stop_timeout: Duration::from_secs(1),
                 hooks: Default::default(),
+                drain: None,
             },
             health: None,
             metrics: None,

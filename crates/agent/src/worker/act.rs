@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use model::api::agent::{EventKind, StepPhase};
-use model::deliver::{Desired, DesiredState};
+use model::deliver::{Check, Desired, DesiredState, DrainAsk};
 use rustix::process::Signal;
 
 use super::{Dead, Finding, Job, Live, Outcome, Role, Shared, Slot, Worker, millis};
@@ -18,7 +18,7 @@ use crate::hook::HookName;
 use crate::install::{self, InstallError, step_event};
 use crate::ports::{fill_in, free_ports, next_port};
 use crate::procfs::ProcessId;
-use crate::reconcile::Action;
+use crate::reconcile::{Action, Gate};
 use crate::supervise::{self, Launch};
 
 /// An undo, or a release going back, gives the old process no more than this to end.
@@ -30,6 +30,8 @@ const PROVE_RETRY_MS: u64 = 500;
 /// How long a new, healthy process may contradict its release before that is a failure.
 const PROVE_PATIENCE: Duration = Duration::from_secs(10);
 const KILL_AGAIN_MS: u64 = 200;
+/// Between two questions to a process that drains.
+const DRAIN_PAUSE: Duration = Duration::from_millis(100);
 
 impl Worker {
     pub(super) fn perform(&mut self, action: &Action) -> anyhow::Result<()> {
@@ -40,6 +42,7 @@ impl Worker {
             Action::Prepare(role) => self.prepare(*role),
             Action::Start(role) => self.start(*role),
             Action::Stop(role) => self.begin_stop(*role),
+            Action::Drain => self.begin_drain(),
             Action::Ask => self.ask(),
             Action::Kill => {
                 self.signal_going(Signal::KILL);
@@ -224,7 +227,67 @@ impl Worker {
         hooks.retain(|run| run.hook != HookName::PreStop || run.is_running());
     }
 
+    /// Begins to ask a leaving process whether it may stop. Asking again does no harm, so nothing is written
+    /// down but that it began and how it ended.
+    fn begin_drain(&mut self) -> anyhow::Result<()> {
+        let slot = self.record.going.clone().context("nothing leaves")?;
+        let drain = slot.desired.run.drain.clone();
+        let drain = drain.context("a drain that is not there")?;
+        let folder = slot.folder();
+        let check = match &drain.ask {
+            DrainAsk::Http(path) => Check::Http(fill_in(path, slot.port, &folder)),
+            DrainAsk::Exec(command) => Check::Exec(fill_all(command, slot.port, &folder)),
+        };
+        let limit = if self.is_hurried() {
+            drain.timeout.min(HURRIED_STOP)
+        } else {
+            drain.timeout
+        };
+        let asking = Asking {
+            check,
+            port: slot.port,
+            timeout: limit,
+            interval: DRAIN_PAUSE,
+            ok_after: 1,
+            dir: install::release_dir(self.config(), &slot.desired),
+            env: environment(&slot),
+        };
+        self.save(&[step_event("drain", StepPhase::Intent, "")])?;
+        let checker = Checker::start(asking, false, Arc::clone(&self.shared.clock))?;
+        self.going.drain = Some((checker, self.now_ms() + millis(limit)));
+        Ok(())
+    }
+
+    /// Tells whether a leaving process may be asked to stop.
+    pub(super) fn drain_gate(&self, going: &Slot) -> Gate {
+        match &self.going.drain {
+            _ if going.desired.run.drain.is_none() => Gate::Open,
+            None => Gate::Due,
+            Some((checker, _)) if checker.health().became_healthy => Gate::Open,
+            Some((checker, deadline_ms)) if self.now_ms() >= *deadline_ms => {
+                Gate::Failed(checker.health().why)
+            }
+            Some(_) => Gate::Running,
+        }
+    }
+
+    /// Writes how a drain ended; none was begun for a process that ended by itself.
+    fn end_drain(&mut self) -> anyhow::Result<()> {
+        // Nobody asks any more from here on.
+        let Some((checker, _)) = self.going.drain.take() else {
+            return Ok(());
+        };
+        let seen = checker.health();
+        let event = if seen.became_healthy {
+            step_event("drain", StepPhase::Done, "")
+        } else {
+            step_event("drain", StepPhase::Failed, &seen.why)
+        };
+        self.save(&[event])
+    }
+
     fn ask(&mut self) -> anyhow::Result<()> {
+        self.end_drain()?;
         self.signal_going(Signal::TERM);
         let patience = self.patience();
         self.going.asked = true;

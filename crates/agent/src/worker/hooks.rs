@@ -198,7 +198,7 @@ impl Worker {
     }
 
     /// Names one run of a hook for good: a repeat after a crash has the same key.
-    fn hook_key(&self, run: &HookRun) -> String {
+    pub(super) fn hook_key(&self, run: &HookRun) -> String {
         let service = self.record.service();
         let (agent, generation, release) = (self.shared.agent, run.generation, &run.release);
         format!("{agent}/{service}/{generation}/{release}/{}", run.hook)

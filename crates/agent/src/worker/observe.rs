@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::api::agent::EventKind;
 
+use super::act::HURRIED_STOP;
 use super::{Dead, Finding, InstallError, Live, Outcome, Role, Worker, millis};
 use crate::config::{backoff, random_share};
 use crate::procfs::{self, ProcessId};
@@ -88,6 +89,7 @@ impl Worker {
             self.observe_slot(role);
         }
         self.observe_hook();
+        self.hurry_drain();
         self.observe_job();
         let steady = millis(self.config().timings.steady);
         let up = self.record.serving.is_some() && self.serving.dead.is_none();
@@ -143,6 +145,14 @@ impl Worker {
         self.look_at_ms = 0;
         if let Err(e) = self.save(&[EventKind::Exited { pid, how }]) {
             tracing::warn!(service.name = %self.record.service(), "{e:#}");
+        }
+    }
+
+    /// An undo shortens what it waits for.
+    fn hurry_drain(&mut self) {
+        let (hurried, now_ms) = (self.is_hurried(), self.now_ms());
+        if let Some((_, deadline_ms)) = self.going.drain.as_mut().filter(|_| hurried) {
+            *deadline_ms = (*deadline_ms).min(now_ms + millis(HURRIED_STOP));
         }
     }
 
@@ -260,6 +270,7 @@ impl Worker {
         Some(Leaving {
             gone: self.going_pids().is_empty(),
             pre_stop: self.pre_stop_gate(going),
+            drain: self.drain_gate(going),
             asked: self.going.asked,
             kill_at_ms: self.going.kill_at_ms,
         })
@@ -301,8 +312,8 @@ impl Worker {
         let wanted = serving.as_ref().map(Slot::folder);
         let mut known = self.all_pids();
         known.extend(self.going_pids());
-        known.extend(self.hook_pids());
-        self.foreigner = prove::foreigner(&releases, wanted.as_deref(), &known);
+        let hook = self.running_hook().map(|run| self.hook_key(run));
+        self.foreigner = prove::foreigner(&releases, wanted.as_deref(), &known, hook.as_deref());
         let log = self.config().service_dir(self.record.service()).join("log");
         if let Err(e) = supervise::rotate(&log) {
             tracing::warn!(service.name = %self.record.service(), "cannot cut its log: {e}");

@@ -169,7 +169,11 @@ impl Worker {
             return format!("running the {} hook", run.hook);
         }
         if let Some(going) = &record.going {
-            return format!("stopping {}", going.desired.release.version);
+            let doing = match &self.going.drain {
+                Some(_) if !self.going.asked => "draining",
+                _ => "stopping",
+            };
+            return format!("{doing} {}", going.desired.release.version);
         }
         if self.job.is_some() {
             return format!("fetching {}", record.wish.release.version);

@@ -1,6 +1,7 @@
 //! Stories of one host, with real processes and a server of a few lines.
 
 mod download;
+mod drain;
 mod hooks;
 mod world;
 

@@ -381,6 +381,7 @@ pub(crate) fn wish(version: &str, bytes: &[u8]) -> Desired {
             ports: vec![8_101, 8_102],
             stop_timeout: Duration::from_secs(1),
             hooks: Default::default(),
+            drain: None,
         },
         health: Some(Health {
             check: Check::Http("/healthz".to_owned()),

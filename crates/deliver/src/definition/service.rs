@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::definition::ArtifactSpec;
-use model::deliver::{ArtifactFormat, Check, Health, Hook, Hooks, Owner, Run, Scrape};
+use model::deliver::{
+    ArtifactFormat, Check, Drain, DrainAsk, Health, Hook, Hooks, Owner, Run, Scrape,
+};
 use model::limit;
 
 use super::at::At;
@@ -119,6 +121,7 @@ pub(super) fn run(at: At) -> Option<Run> {
     let ports = map.or("ports", Vec::new(), ports);
     let stop_timeout = map.or("stop_timeout", Duration::from_secs(10), At::duration);
     let hooks = map.or("hooks", Hooks::default(), hooks);
+    let drain = map.optional("drain", drain);
     map.finish(&["cwd", "systemd_unit", "user"]);
     Some(Run {
         exec: exec?,
@@ -126,6 +129,35 @@ pub(super) fn run(at: At) -> Option<Run> {
         ports: ports?,
         stop_timeout: stop_timeout?,
         hooks: hooks?,
+        drain: drain?,
+    })
+}
+
+fn drain(at: At) -> Option<Drain> {
+    let mut map = Map::of(&at)?;
+    let http = map.get("http").map(|at| http_check(&at));
+    let exec = map.get("exec").map(command);
+    let timeout = map.or("timeout", Duration::from_secs(10), limited_timeout);
+    let ask = match (http, exec) {
+        (Some(_), Some(_)) => {
+            let what = "`http` and `exec` stand side by side".to_owned();
+            map.at().fault(what, "keep one of them");
+            None
+        }
+        (Some(Some(Check::Http(path))), None) => Some(DrainAsk::Http(path)),
+        (None, Some(Some(command))) => Some(DrainAsk::Exec(command)),
+        (None, None) => {
+            let what = "it does not say how the process is drained".to_owned();
+            let remedy = "add `http: /drain` or `exec: [\"./drain\"]`".to_owned();
+            map.missing(&["http", "exec"], what, remedy);
+            None
+        }
+        _ => None,
+    };
+    map.finish(&[]);
+    Some(Drain {
+        ask: ask?,
+        timeout: timeout?,
     })
 }
 
@@ -145,7 +177,7 @@ fn hooks(at: At) -> Option<Hooks> {
 fn hook(at: At) -> Option<Hook> {
     let mut map = Map::of(&at)?;
     let run = map.required("run", "./migrate", program_or_command);
-    let timeout = map.or("timeout", Duration::from_secs(60), hook_timeout);
+    let timeout = map.or("timeout", Duration::from_secs(60), limited_timeout);
     let idempotent = map.or("idempotent", false, At::truth);
     map.finish(&[]);
     Some(Hook {
@@ -155,7 +187,7 @@ fn hook(at: At) -> Option<Hook> {
     })
 }
 
-fn hook_timeout(at: At) -> Option<Duration> {
+fn limited_timeout(at: At) -> Option<Duration> {
     let timeout = at.clone().duration_of(SHORTEST)?;
     if timeout > limit::HOOK_TIMEOUT {
         let what = format!("`{}` is too long", at.written());

@@ -109,6 +109,24 @@ struct Run {
     stop_timeout: Option<Duration>,
     /// Commands beside the process, each run once per order and release.
     hooks: Option<Hooks>,
+    /// Asked of a process before it is stopped.
+    drain: Option<Drain>,
+}
+
+/// One of `http` and `exec`: asked until it says yes or the time is up, then the process stops.
+#[derive(JsonSchema)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = [{"required": ["http"]}, {"required": ["exec"]}])
+)]
+struct Drain {
+    /// A path on the service's own port; a 2xx answer says that it may stop.
+    http: Option<Path>,
+    /// A command in the release folder; status 0 says that it may stop.
+    #[schemars(length(min = 1))]
+    exec: Option<Vec<Word>>,
+    /// Default: 10s, most 1h. An undo waits 1 s at most.
+    timeout: Option<Duration>,
 }
 
 #[derive(JsonSchema)]

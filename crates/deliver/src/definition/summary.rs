@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::EnvironmentName;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
-    AtDeadline, Check, Definition, EnvironmentPlan, Health, Hook, Hooks, Owner, RingSize, RingSpec,
-    Run,
+    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks, Owner,
+    RingSize, RingSpec, Run,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
@@ -24,6 +24,7 @@ pub fn summary(definition: &Definition, environment: Option<&EnvironmentName>) -
         health(definition.health.as_ref()),
     ];
     lines.extend(hooks(&definition.run.hooks));
+    lines.extend(definition.run.drain.as_ref().map(drain));
     if let Some(metrics) = &definition.metrics {
         lines.push(format!(
             "metrics are read from {} every {}",
@@ -92,6 +93,15 @@ fn hooks(hooks: &Hooks) -> Vec<String> {
         ))
     };
     each.into_iter().filter_map(line).collect()
+}
+
+fn drain(drain: &Drain) -> String {
+    let ask = match &drain.ask {
+        DrainAsk::Http(path) => format!("GET {path}"),
+        DrainAsk::Exec(command) => command.join(" "),
+    };
+    let timeout = short(drain.timeout);
+    format!("before it stops it is drained: {ask} is asked until it agrees, for {timeout} at most")
 }
 
 fn health(health: Option<&Health>) -> String {

@@ -71,10 +71,10 @@ fn all_faults_are_found_in_one_reading_in_the_order_of_lines() {
     let expected = [
         (2, ""),
         (7, "run.ports[1]"),
-        (11, "health.htp"),
-        (30, "environments.production.rings[0].bake"),
-        (44, "signals.payment_errors.critical"),
-        (77, "procedures[0].else"),
+        (12, "health.htp"),
+        (31, "environments.production.rings[0].bake"),
+        (45, "signals.payment_errors.critical"),
+        (78, "procedures[0].else"),
     ];
     assert_eq!(places, expected);
 }
@@ -82,7 +82,7 @@ fn all_faults_are_found_in_one_reading_in_the_order_of_lines() {
 #[test]
 fn a_fault_has_its_column_too() {
     let fault = &parse(&changed(FULL, &[("bake: 1m", "bake: 5 min")])).unwrap_err()[0];
-    assert_eq!((fault.line, fault.column), (Some(31), Some(40)));
+    assert_eq!((fault.line, fault.column), (Some(32), Some(40)));
     assert_eq!(fault.path, "environments.production.rings[0].bake");
     assert_eq!(fault.what, "`5 min` is not a duration");
     assert_eq!(
@@ -101,7 +101,7 @@ fn many(passage: &str, times: usize) -> String {
 fn limits_on_the_number_of_things_are_named() {
     let rings = many("{ name: r#, hosts: 1 }, ", limit::RINGS + 1);
     let text = changed(FULL, &[("{ name: all, hosts: 100%, bake: 0s }", &rings)]);
-    let fault = "line 23: environments.staging.rings: 33 rings are too many; use at most 32";
+    let fault = "line 24: environments.staging.rings: 33 rings are too many; use at most 32";
     assert_eq!(faults(&text), [fault]);
 
     let signals = many(
@@ -110,7 +110,7 @@ fn limits_on_the_number_of_things_are_named() {
     );
     let text = changed(FULL, &[("signals:\n", &format!("signals:\n{signals}"))]);
     let fault =
-        "line 40: signals: 68 signals are too many; use at most 64; all share one error budget";
+        "line 41: signals: 68 signals are too many; use at most 64; all share one error budget";
     assert_eq!(faults(&text), [fault]);
 
     let procedures = many(
@@ -121,7 +121,7 @@ fn limits_on_the_number_of_things_are_named() {
         FULL,
         &[("procedures:\n", &format!("procedures:\n{procedures}"))],
     );
-    let fault = "line 75: procedures: 65 procedures are too many; use at most 64";
+    let fault = "line 76: procedures: 65 procedures are too many; use at most 64";
     assert_eq!(faults(&text), [fault]);
 }
 
@@ -145,7 +145,7 @@ fn limits_on_the_text_are_named() {
             "1, ".repeat(limit::DEFINITION_NODES)
         )),
         [
-            "line 80: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
+            "line 81: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
         ]
     );
     let deep = limit::DEFINITION_DEPTH;
@@ -156,7 +156,7 @@ fn limits_on_the_text_are_named() {
             "]".repeat(deep)
         )),
         [
-            "line 80: lists and keys stand more than 32 deep in each other; a service file needs five levels"
+            "line 81: lists and keys stand more than 32 deep in each other; a service file needs five levels"
         ]
     );
 }

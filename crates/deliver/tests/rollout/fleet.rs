@@ -106,6 +106,7 @@ fn definition(environment: EnvironmentPlan) -> Definition {
             ports: vec![8101],
             stop_timeout: secs(10),
             hooks: Default::default(),
+            drain: None,
         },
         health: None,
         metrics: None,

@@ -67,6 +67,9 @@ pub struct Run {
     /// Left out of what is stored when there are none, so that older releases keep their digest.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,
+    /// Asked of a process before it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
 }
 
 /// Is what a host runs beside the service's own process, each once per order and release.
@@ -87,6 +90,25 @@ impl Hooks {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Is how a process that is to stop gets rid of its work: asked again and again until it says that it has
+/// none, or the time is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Drain {
+    pub ask: DrainAsk,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    #[schemars(with = "u64")]
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainAsk {
+    /// A path on the service's own port; 2xx says that it may stop.
+    Http(String),
+    /// A command in the release folder; status 0 says so.
+    Exec(Vec<String>),
 }
 
 /// Is one command in the release folder; status 0 is success.

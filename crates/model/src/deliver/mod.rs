@@ -14,8 +14,8 @@ pub mod rollout;
 
 pub use artifact::{Artifact, ArtifactFormat};
 pub use definition::{
-    AtDeadline, Check, Definition, EnvironmentPlan, Health, Hook, Hooks, Owner, RingSize, RingSpec,
-    Run, Scrape,
+    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks, Owner,
+    RingSize, RingSpec, Run, Scrape,
 };
 pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};

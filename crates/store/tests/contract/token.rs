@@ -97,6 +97,7 @@ pub(crate) async fn a_version_is_not_used_twice(store: Store) {
                 ports: vec![],
                 stop_timeout: std::time::Duration::from_secs(10),
                 hooks: Default::default(),
+                drain: None,
             },
             health: None,
             metrics: None,

@@ -77,6 +77,7 @@ pub(crate) fn desired(service: &str) -> Desired {
             ports: vec![],
             stop_timeout: Duration::from_secs(10),
             hooks: Default::default(),
+            drain: None,
         },
         health: None,
         metrics: None,
