@@ -125,6 +125,8 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
         state(&world, 101).await,
         OutboxState::Accepted { .. }
     ));
+    // It was not waited for: nothing of it has ended.
+    assert!(matches!(state(&world, 1).await, OutboxState::Leased { .. }));
     let waiting = held.try_iter().count();
     assert!((1..=limit::SENDS_VIA_ONE).contains(&waiting), "{waiting}");
     enqueue(&world, vec![webhook(102, quick)]).await;
