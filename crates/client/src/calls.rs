@@ -8,7 +8,7 @@ use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout,
-    ReleaseView, Started,
+    ReleaseView, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Ships: begins a rollout, which is a change.
-    pub fn new_rollout(&self, rollout: &NewRollout) -> Result<Started, Error> {
+    pub fn new_rollout(&self, rollout: &NewRollout) -> Result<Shipped, Error> {
         self.post_json("/api/v1/deliver/rollouts", rollout)
     }
 

@@ -158,6 +158,21 @@ pub enum Fact {
         after_ms: u64,
     },
 
+    /// It waits for an earlier one of its service and environment.
+    RolloutQueued {
+        service: ServiceName,
+        environment: EnvironmentName,
+        release: ReleaseRef,
+        behind: ChangeId,
+    },
+    /// Its turn had come, and it could not begin; it tries again.
+    RolloutNotBegun {
+        why: String,
+    },
+    /// A later one took over.
+    RolloutSuperseded {
+        by: ChangeId,
+    },
     /// The watch behind the last ring is over.
     WatchEnded {
         how: WatchEnd,

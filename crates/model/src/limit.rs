@@ -19,6 +19,9 @@ pub const DEFINITION_NODES: usize = 10_000;
 pub const DEFINITION_DEPTH: usize = 32;
 /// Rings of one environment; more than this is a loop somebody forgot to end.
 pub const RINGS: usize = 32;
+/// Rollouts of one service in one environment that wait for the one under way; more than this is a
+/// program that ships faster than anything arrives.
+pub const QUEUED_ROLLOUTS: usize = 16;
 /// How long a finished rollout may be watched; behind a week a release is what is usual.
 pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// Freezes of one environment, and of the server; a rule is looked at each second.

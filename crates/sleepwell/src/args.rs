@@ -248,6 +248,12 @@ pub(crate) struct Ship {
     /// The artifact, instead of the definition's `artifact.path`
     #[arg(long, value_name = "FILE")]
     pub(crate) artifact: Option<PathBuf>,
+    /// Wait for the end of a rollout that is on its way (default: what the definition says)
+    #[arg(long, conflicts_with = "supersede")]
+    pub(crate) queue: bool,
+    /// Take over from a rollout that is on its way; only an undo is waited for
+    #[arg(long)]
+    pub(crate) supersede: bool,
     /// Start it and leave
     #[arg(long)]
     pub(crate) detach: bool,

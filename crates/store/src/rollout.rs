@@ -15,6 +15,13 @@ pub struct Versioned {
     pub version: u64,
 }
 
+impl Versioned {
+    /// Tells whether nothing more happens to it by itself, apart from its watch.
+    pub fn is_over(&self) -> bool {
+        is_over(&self.rollout)
+    }
+}
+
 /// A finished rollout with an order (an undo) is not over: it still has that to do.
 fn is_over(rollout: &Rollout) -> bool {
     rollout.state.is_over() && rollout.order.is_none()
@@ -27,17 +34,19 @@ fn is_watched(rollout: &Rollout) -> bool {
 /// Stores a new rollout.
 ///
 /// # Errors
-/// [`Error::Exists`] while another one of the same service and environment is not over.
+/// [`Error::Exists`] while another one of the same service and environment is not over, unless this one
+/// waits for it.
 pub fn insert(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO deliver_rollout (change, service, environment, over, watched, version, body)
-         VALUES ($1, $2, $3, $4, $5, 1, $6)",
+        "INSERT INTO deliver_rollout (change, service, environment, over, watched, queued, version, body)
+         VALUES ($1, $2, $3, $4, $5, $6, 1, $7)",
         &[
             rollout.change.into(),
             (&rollout.service).into(),
             (&rollout.environment).into(),
             is_over(rollout).into(),
             is_watched(rollout).into(),
+            rollout.queued.is_some().into(),
             json(rollout),
         ],
     )?;
@@ -50,13 +59,14 @@ pub fn insert(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<(), Error> {
 /// [`Error::Conflict`] when it was saved by somebody else since.
 pub fn save(tx: &mut Tx<'_>, rollout: &Rollout, version: u64) -> Result<(), Error> {
     let touched = tx.execute(
-        "UPDATE deliver_rollout SET over = $3, watched = $4, version = version + 1, body = $5
+        "UPDATE deliver_rollout SET over = $3, watched = $4, queued = $5, version = version + 1, body = $6
          WHERE change = $1 AND version = $2",
         &[
             rollout.change.into(),
             version.into(),
             is_over(rollout).into(),
             is_watched(rollout).into(),
+            rollout.queued.is_some().into(),
             json(rollout),
         ],
     )?;
@@ -92,7 +102,8 @@ pub fn looked_after(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
     rows.iter().map(|row| row.count(0).map(ChangeId)).collect()
 }
 
-/// Returns the newest rollout of a service in an environment that was not undone.
+/// Returns the newest rollout of a service in an environment that began and was neither undone nor
+/// superseded.
 pub fn newest_standing(
     tx: &mut Tx<'_>,
     service: &ServiceName,
@@ -111,7 +122,11 @@ pub fn newest_standing(
         let Some(found) = row.as_ref().map(read).transpose()? else {
             return Ok(None);
         };
-        if !matches!(found.rollout.state, RolloutState::Undone { .. }) {
+        let left_nothing = matches!(
+            found.rollout.state,
+            RolloutState::Undone { .. } | RolloutState::Superseded { .. }
+        );
+        if !left_nothing && found.rollout.queued.is_none() {
             return Ok(Some(found));
         }
         before = i64::try_from(found.rollout.change.0).unwrap_or(i64::MAX);

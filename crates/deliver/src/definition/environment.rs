@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use model::deliver::{EnvironmentPlan, RingSize, RingSpec};
+use model::deliver::{EnvironmentPlan, IfRunning, RingSize, RingSpec};
 use model::{EnvironmentName, Labels, RingName, limit};
 
 use super::at::At;
@@ -41,6 +41,13 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
     let warmup = map.or("warmup", WARMUP, At::duration);
     let watch = map.or("watch", WATCH, watch);
     let freeze = map.or("freeze", Vec::new(), freezes);
+    let if_running = map.or("if_running", IfRunning::default(), |at| {
+        let words = [
+            ("queue", IfRunning::Queue),
+            ("supersede", IfRunning::Supersede),
+        ];
+        at.choice(&words, &[])
+    });
     map.finish(&["promotes_from"]);
     let way = way?;
     Some(EnvironmentPlan {
@@ -51,6 +58,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         warmup: warmup?,
         watch: watch?,
         freeze: freeze?,
+        if_running: if_running?,
     })
 }
 

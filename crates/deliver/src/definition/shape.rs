@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use model::deliver::{ArtifactFormat, AtDeadline};
+use model::deliver::{ArtifactFormat, AtDeadline, IfRunning};
 use model::limit;
 use model::observe::{Level, Unit, Worse};
 use schemars::generate::SchemaSettings;
@@ -236,6 +236,8 @@ struct InRings {
     /// When no host is asked for anything new; such a rollout waits and goes on by itself.
     #[schemars(length(max = limit::FREEZES))]
     freeze: Option<Vec<Freeze>>,
+    /// What a release does that comes while another one is on its way. Default: supersede.
+    if_running: Option<IfRunning>,
     /// The rings in order; each is judged before the next begins.
     #[schemars(length(min = 1, max = limit::RINGS))]
     rings: Vec<Ring>,
@@ -263,6 +265,8 @@ struct WithCanary {
     /// When no host is asked for anything new; such a rollout waits and goes on by itself.
     #[schemars(length(max = limit::FREEZES))]
     freeze: Option<Vec<Freeze>>,
+    /// What a release does that comes while another one is on its way. Default: supersede.
+    if_running: Option<IfRunning>,
     /// The hosts that get it first: a number, a share such as `10%`, or labels.
     canary: CanaryHosts,
     /// The least time the canary, and then the rest, are watched. Default: 5m.
@@ -295,6 +299,8 @@ struct Rolling {
     /// When no host is asked for anything new; such a rollout waits and goes on by itself.
     #[schemars(length(max = limit::FREEZES))]
     freeze: Option<Vec<Freeze>>,
+    /// What a release does that comes while another one is on its way. Default: supersede.
+    if_running: Option<IfRunning>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -325,6 +331,8 @@ struct AllAtOnce {
     /// When no host is asked for anything new; such a rollout waits and goes on by itself.
     #[schemars(length(max = limit::FREEZES))]
     freeze: Option<Vec<Freeze>>,
+    /// What a release does that comes while another one is on its way. Default: supersede.
+    if_running: Option<IfRunning>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.

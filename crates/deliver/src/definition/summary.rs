@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::EnvironmentName;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
-    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks, Owner,
-    RingSize, RingSpec, Run,
+    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks,
+    IfRunning, Owner, RingSize, RingSpec, Run,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
@@ -142,6 +142,9 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
             .enumerate()
             .map(|(i, spec)| format!("  {}. {}", i + 1, ring(spec))),
     );
+    if plan.if_running == IfRunning::Queue {
+        lines.push("  while another release is on its way it waits".to_owned());
+    }
     lines.push(match plan.watch {
         Duration::ZERO => "  when it is done nobody watches it".to_owned(),
         watch => format!("  when it is done it stays watched for {}", short(watch)),

@@ -1,9 +1,9 @@
 //! Whether an order may be left at a rollout.
 
-use model::deliver::{Command, HeldReason, Order, Rollout, RolloutState};
+use model::deliver::{Command, HeldReason, Order, Queued, Rollout, RolloutState};
 use model::{ChangeId, FreezeName, HostName, Timestamp};
 
-use super::{UndoRefusal, undo_of_finished};
+use super::{UndoRefusal, undo_of_finished, waits_for};
 
 /// Is why an order is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,8 @@ pub enum OrderRefusal {
     Over { change: ChangeId, command: Command },
     #[error("{change} is being undone; there is nothing to {}", .command.word())]
     Undoing { change: ChangeId, command: Command },
+    #[error("{change} has not begun; it waits for {}", waits_for(.queued))]
+    Queued { change: ChangeId, queued: Queued },
     #[error("{change} is not held")]
     NotHeld { change: ChangeId },
     #[error(
@@ -66,6 +68,9 @@ impl OrderRefusal {
             OrderRefusal::Over { change, .. } | OrderRefusal::Undoing { change, .. } => {
                 format!("see where it stands: `sleepwell watch {change}`")
             }
+            OrderRefusal::Queued { change, .. } => {
+                format!("it begins by itself; to take it back: `sleepwell undo {change}`")
+            }
             OrderRefusal::NotHeld { change } => {
                 format!("it goes on by itself: `sleepwell watch {change}`")
             }
@@ -105,6 +110,10 @@ pub fn accept_order(
             Command::Undo => Ok(rollout.clone()),
             Command::Hold | Command::Go => Err(OrderRefusal::Undoing { change, command }),
         };
+    }
+    if let (Command::Hold | Command::Go, Some(queued)) = (command, &rollout.queued) {
+        let queued = queued.clone();
+        return Err(OrderRefusal::Queued { change, queued });
     }
     match (command, &rollout.state) {
         (Command::Undo, _) => undo_of_finished(rollout, newest)?,

@@ -43,6 +43,9 @@ pub fn exclude(rollout: &Rollout, host: HostId, word: Excluded) -> Result<Rollou
     if rollout.state.is_over() {
         return Err(ExcludeRefusal::Over { change });
     }
+    if rollout.queued.is_some() {
+        return Err(ExcludeRefusal::NoMember { change, host });
+    }
     let mut next = rollout.clone();
     let is_only_ring = next.rings.len() == 1;
     let last = next.rings.len().saturating_sub(1);

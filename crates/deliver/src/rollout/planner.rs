@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
-use model::deliver::{HeldReason, Phase, Priority, ReleaseRef, RingHost, Rollout, RolloutState};
+use model::deliver::{
+    HeldReason, Phase, Priority, Proof, ReleaseRef, RingHost, Rollout, RolloutState,
+};
 use model::judge::{LastLook, Verdict, VerdictState};
 use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
@@ -52,6 +54,8 @@ impl<'a> Planner<'a> {
     /// Brings the rollout as far as the facts allow now.
     pub(super) fn advance(&mut self) {
         match self.next.state {
+            // It owns no ring yet.
+            RolloutState::Planned if self.next.queued.is_some() => {}
             RolloutState::Planned => {
                 self.enter(0, Phase::Releasing);
                 self.advance_rings();
@@ -164,8 +168,21 @@ impl<'a> Planner<'a> {
         match self.stands(host) {
             Standing::Retired | Standing::Excluded | Standing::Proved => false,
             Standing::Silent => true,
-            Standing::Underway | Standing::Reverted | Standing::Blocked => host.touched,
+            Standing::Underway | Standing::Reverted | Standing::Blocked => {
+                host.touched || host.left_by_another && !self.has_settled(host)
+            }
         }
+    }
+
+    /// Tells whether a host proves whatever it was asked for last, as one that another rollout has asked.
+    pub(super) fn has_settled(&self, host: &RingHost) -> bool {
+        let facts = self.facts_of(host);
+        let (desired, reported) = match facts.map(|f| (&f.desired, &f.reported)) {
+            Some((Some(desired), Some(reported))) => (desired, reported),
+            Some((Some(_), None) | (None, _)) | None => return false,
+        };
+        let applied = reported.generation_applied == desired.generation;
+        applied && reported.proof == Proof::Converged
     }
 
     /// Tells whether nobody waits for a host: it proved the release, is excluded, or expected no longer.

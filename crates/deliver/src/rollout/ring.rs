@@ -6,9 +6,9 @@ use model::deliver::{HeldReason, Phase, Priority, RingHost, RingSpec, RolloutSta
 use model::judge::{Reason, Verdict, VerdictState};
 use model::{Fact, HostName, Kind, Timestamp};
 
-use super::JUDGE_GRACE;
 use super::planner::Planner;
 use super::standing::{Standing, stalled_from};
+use super::{JUDGE_GRACE, STALLED_AFTER};
 
 /// Is what a look at one ring comes to.
 enum Step {
@@ -88,7 +88,7 @@ impl Planner<'_> {
                     Standing::Retired => continue,
                     Standing::Silent | Standing::Excluded | Standing::Proved => 0,
                     Standing::Underway | Standing::Reverted | Standing::Blocked => {
-                        usize::from(!host.touched)
+                        usize::from(!self.is_unavailable(host))
                     }
                 };
                 if costs <= left {
@@ -242,8 +242,18 @@ impl Planner<'_> {
         let Some(facts) = self.facts_of(host) else {
             return true;
         };
-        facts.unknown_since.is_some()
-            || stalled_from(facts, &self.release).is_some_and(|from| from <= self.now)
+        facts.unknown_since.is_some() || self.stalls_at(host).is_some_and(|from| from <= self.now)
+    }
+
+    /// Returns from when a host that does not go on counts as stalled: on the way to this release, or,
+    /// while this one has not asked it, to that of a rollout it took over from.
+    pub(super) fn stalls_at(&self, host: &RingHost) -> Option<Timestamp> {
+        let facts = self.facts_of(host)?;
+        if host.touched || !host.left_by_another {
+            return stalled_from(facts, &self.release);
+        }
+        let reported = facts.reported.as_ref()?;
+        (!self.has_settled(host)).then(|| reported.since + STALLED_AFTER)
     }
 
     fn is_named_already(&self, name: &HostName) -> bool {

@@ -8,7 +8,10 @@ use model::deliver::{
     RolloutState,
 };
 use model::judge::VerdictState;
-use model::{ChangeId, EnvironmentName, Fact, Kind, Labels, RingName, ServiceName, Timestamp};
+use model::{
+    ChangeId, EnvironmentName, Fact, HostName, Kind, Labels, RingName, ServiceName, Timestamp,
+    Version,
+};
 
 /// Is the wish to bring a release into an environment.
 pub struct Start<'a> {
@@ -19,8 +22,6 @@ pub struct Start<'a> {
     pub environment: EnvironmentName,
     /// All enrolled hosts that are not retired, in any order.
     pub hosts: &'a [Host],
-    /// Another rollout of this service in this environment that is not over.
-    pub running: Option<ChangeId>,
     pub by: String,
     pub now: Timestamp,
 }
@@ -56,12 +57,14 @@ pub enum Refusal {
     },
     #[error("no ring of environment `{environment}` holds a host")]
     NoRing { environment: EnvironmentName },
-    #[error("`{service}` already has a rollout in `{environment}`: {change} is not over")]
-    RolloutRunning {
+    #[error("`{service}` {version} is on its way there already: {change} is not over")]
+    AlreadyUnderWay {
         service: ServiceName,
-        environment: EnvironmentName,
+        version: Version,
         change: ChangeId,
     },
+    #[error("{change} has brought its release to {host}, which is in no ring of this one")]
+    LeavesBehind { host: HostName, change: ChangeId },
 }
 
 impl Refusal {
@@ -83,8 +86,11 @@ impl Refusal {
             Refusal::NoRing { .. } => {
                 "give one ring a number of hosts above 0, or `rest`".into()
             }
-            Refusal::RolloutRunning { change, .. } => {
-                format!("wait until {change} is done, or run `sleepwell undo {change}`")
+            Refusal::AlreadyUnderWay { change, .. } => {
+                format!("follow it: `sleepwell watch {change}`; or take it back: `sleepwell undo {change}`")
+            }
+            Refusal::LeavesBehind { change, .. } => {
+                format!("take it back first: `sleepwell undo {change}`; or wait for its end with `--queue`")
             }
         }
     }
@@ -105,13 +111,6 @@ fn listed<T: fmt::Display>(names: &[T]) -> String {
 /// A [`Refusal`] that names what is missing; its hint says what would help.
 pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
     let mut plan = environment_plan(&new)?.clone();
-    if let Some(change) = new.running {
-        return Err(Refusal::RolloutRunning {
-            service: new.release.service.clone(),
-            environment: new.environment,
-            change,
-        });
-    }
     let hosts = hosts_of(&plan, &new)?;
     let rings;
     (plan.rings, rings) = assign(&plan.rings, &hosts, &new.environment)?;
@@ -138,6 +137,7 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         overruled: None,
         freeze_override: None,
         last_entry: None,
+        queued: None,
         watch: None,
     };
     let facts = vec![(Kind::Change, planned(&rollout))];
@@ -259,6 +259,7 @@ fn ring(spec: &RingSpec, hosts: &[&Host]) -> Ring {
                 name: host.name.clone(),
                 touched: false,
                 excluded: None,
+                left_by_another: false,
             })
             .collect(),
         proved_at: None,

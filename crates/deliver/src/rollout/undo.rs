@@ -56,6 +56,7 @@ pub fn undo_of_finished(rollout: &Rollout, newest: ChangeId) -> Result<(), UndoR
 impl Planner<'_> {
     pub(super) fn begin_undo(&mut self) {
         self.end_watch_by_undo();
+        self.next.queued = None;
         self.next.state = RolloutState::Undoing { since: self.now };
         let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
         self.tell(Kind::Action, Fact::UndoStarted { to, hosts });
@@ -76,7 +77,7 @@ impl Planner<'_> {
     fn ask_back(&mut self) {
         let back = self.back.clone();
         for ring in self.next.rings.clone() {
-            for host in ring.hosts.iter().filter(|h| h.touched) {
+            for host in ring.hosts.iter().filter(|h| h.is_changed()) {
                 let is_asked = self.asks(host.id);
                 if !is_asked && standing(self.facts_of(host), &back) != Standing::Retired {
                     self.ask(host.id, &back, Priority::Rollback, &ring.name);
@@ -93,7 +94,7 @@ impl Planner<'_> {
             let again = ring
                 .hosts
                 .iter()
-                .filter(|h| h.touched && missing.contains(&h.name))
+                .filter(|h| h.is_changed() && missing.contains(&h.name))
                 .filter(|h| self.hosts.contains_key(&h.id));
             self.ask.extend(again.map(|host| Ask {
                 host: host.id,
@@ -108,7 +109,7 @@ impl Planner<'_> {
     /// the release that is to go, and no person's word changes that.
     fn to_bring_back(&self) -> impl Iterator<Item = &RingHost> {
         self.next.hosts().filter(|host| {
-            host.touched
+            host.is_changed()
                 && match standing(self.facts_of(host), &self.back) {
                     Standing::Retired => false,
                     Standing::Silent | Standing::Excluded => host.excluded.is_none(),

@@ -5,7 +5,7 @@ use model::deliver::{HeldReason, RolloutState};
 
 use super::planner::Planner;
 use super::ring::longest;
-use super::standing::{Standing, stalled_from};
+use super::standing::Standing;
 use super::{JUDGE_GRACE, UNDO_DEADLINE};
 
 impl Planner<'_> {
@@ -50,13 +50,13 @@ impl Planner<'_> {
         self.next
             .hosts()
             .filter(|host| match self.stands(host) {
-                Standing::Underway | Standing::Reverted => host.touched,
+                Standing::Underway | Standing::Reverted => host.is_changed(),
                 Standing::Retired
                 | Standing::Excluded
                 | Standing::Silent
                 | Standing::Blocked
                 | Standing::Proved => false,
             })
-            .filter_map(|host| stalled_from(self.facts_of(host)?, &self.release))
+            .filter_map(|host| self.stalls_at(host))
     }
 }

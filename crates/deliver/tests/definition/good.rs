@@ -5,7 +5,7 @@ use std::time::Duration;
 use deliver::definition::{config_digest, parse, substitute_env, summary};
 use model::Labels;
 use model::act::Do;
-use model::deliver::{ArtifactFormat, AtDeadline, Check, Definition, Hook, RingSize};
+use model::deliver::{ArtifactFormat, AtDeadline, Check, Definition, Hook, IfRunning, RingSize};
 use model::judge::VerdictState;
 use model::observe::{Level, SignalKind, Unit, Worse};
 
@@ -129,7 +129,10 @@ fn a_canary_is_a_ring_in_front_of_the_rest() {
         .collect();
     let share = RingSize::Percent(10);
     assert_eq!(rings, [("canary", &share), ("everyone", &RingSize::Rest)]);
-    assert_eq!((plan.max_unavailable, plan.watch), (Some(3), secs(1_800)));
+    assert_eq!(
+        (plan.max_unavailable, plan.watch, plan.if_running),
+        (Some(3), secs(1_800), IfRunning::Queue)
+    );
     for ring in &plan.rings {
         assert_eq!((ring.bake, ring.deadline), (secs(120), secs(1_200)));
         assert_eq!(ring.at_deadline, AtDeadline::Hold);
@@ -148,7 +151,10 @@ fn all_and_rolling_are_one_ring_with_everybody_and_differ_in_how_many_at_once() 
         FULL,
         &[
             (", max_unavailable: 9", ""),
-            (", max_unavailable: 2, warmup: 5s, watch: 30m", ""),
+            (
+                ", max_unavailable: 2, warmup: 5s, watch: 30m, if_running: queue",
+                "",
+            ),
         ],
     ));
     let plan = |name: &str| &read.environments[&name.parse().unwrap()];
@@ -194,6 +200,7 @@ fn what_is_left_out_has_the_defaults_of_the_specification() {
         (plan.expected, plan.max_unavailable, plan.warmup, plan.watch),
         (None, Some(1), secs(10), secs(3_600))
     );
+    assert_eq!(plan.if_running, IfRunning::Supersede);
     let ring = &plan.rings[0];
     assert_eq!(
         (ring.bake, ring.deadline, ring.at_deadline),
@@ -348,12 +355,13 @@ fn the_summary_says_what_will_happen() {
     let at_once = changed(FULL, &[(", max_unavailable: 9", "")]);
     let shown = shown(&at_once, Some(&once));
     let place = shown.lines().skip_while(|line| !line.starts_with("in "));
-    let lines: Vec<&str> = place.take(4).collect();
+    let lines: Vec<&str> = place.take(5).collect();
     assert_eq!(
         lines,
         [
             "in once, on hosts with {role=\"shop\", stage=\"once\"}, at least 1 of them, all at once:",
             "  1. everyone: every host that is left, watched for 2m to 20m; asks a person then",
+            "  while another release is on its way it waits",
             "  when it is done it stays watched for 30m",
             "  no host is left to compare with: it passes on proof, health and time",
         ]

@@ -11,8 +11,8 @@ use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
     ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, Excluded,
-    FreezeRule, HeldReason, Host, Order, Owner, Phase, Proof, Release, ReleaseNumber, Reported,
-    RingSize, RingSpec, Rollout, RolloutState, Run,
+    FreezeRule, HeldReason, Host, IfRunning, Order, Owner, Phase, Proof, Release, ReleaseNumber,
+    Reported, RingSize, RingSpec, Rollout, RolloutState, Run,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
@@ -162,6 +162,7 @@ impl Setup {
             warmup: WARMUP,
             watch: WATCH,
             freeze: Vec::new(),
+            if_running: IfRunning::default(),
         }
     }
 
@@ -185,7 +186,6 @@ impl Setup {
             previous,
             environment: "production".parse().unwrap(),
             hosts: &hosts,
-            running: None,
             by: "jonas".into(),
             now: t0(),
         };
@@ -235,6 +235,12 @@ impl World {
             verdicts: 0,
             generation: 1,
         }
+    }
+
+    /// Goes on where another world of the same hosts was.
+    pub(crate) fn set_generation_above(&mut self, other: &World) {
+        self.generation = other.generation;
+        self.now = other.now;
     }
 
     /// Asks for one plan, checks it, and stores it as the engine would.

@@ -84,7 +84,7 @@ fn asks_are_few_and_distinct(world: &World, answer: &Plan) {
     for ask in &answer.ask {
         let ring = answer.next.rings.iter().find(|r| r.name == ask.ring);
         let of_ring = ring.unwrap().hosts.iter().find(|h| h.id == ask.host);
-        assert!(of_ring.unwrap().touched, "asked and not remembered");
+        assert!(of_ring.unwrap().is_changed(), "asked and not remembered");
         assert!(
             !is_retired(world, of_ring.unwrap()),
             "a retired host is asked"
@@ -228,7 +228,7 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
     for host in answer
         .next
         .hosts()
-        .filter(|h| h.touched && !is_retired(world, h))
+        .filter(|h| h.is_changed() && !is_retired(world, h))
     {
         let Some(facts) = facts(world, host) else {
             continue;
@@ -261,7 +261,7 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
     let touched: BTreeSet<HostId> = answer
         .next
         .hosts()
-        .filter(|h| h.touched)
+        .filter(|h| h.is_changed())
         .map(|h| h.id)
         .collect();
     assert!(answer.ask.iter().all(|ask| touched.contains(&ask.host)));

@@ -12,6 +12,7 @@ mod invariants;
 mod looks;
 mod orders;
 mod owed;
+mod queue;
 mod random;
 mod rehearsal;
 mod rings;

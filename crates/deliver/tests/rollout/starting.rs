@@ -13,7 +13,6 @@ fn begin(release: &Release, hosts: &[Host]) -> Result<Rollout, Refusal> {
         previous: None,
         environment: "production".parse().unwrap(),
         hosts,
-        running: None,
         by: "jonas".into(),
         now: t0(),
     };
@@ -149,7 +148,6 @@ fn unknown_environment_is_refused_with_the_known_ones() {
         previous: None,
         environment: "prd".parse().unwrap(),
         hosts: &[host(1)],
-        running: None,
         by: "jonas".into(),
         now: t0(),
     };
@@ -159,27 +157,6 @@ fn unknown_environment_is_refused_with_the_known_ones() {
         "unknown environment `prd` of `shop`; known: `production`"
     );
     assert!(refusal.hint().starts_with("name a known environment"));
-}
-
-#[test]
-fn second_rollout_of_a_service_is_refused_with_the_first() {
-    let release = Setup::default().release();
-    let new = Start {
-        change: ChangeId(8),
-        release: &release,
-        previous: None,
-        environment: "production".parse().unwrap(),
-        hosts: &[host(1)],
-        running: Some(ChangeId(7)),
-        by: "jonas".into(),
-        now: t0(),
-    };
-    let refusal = start(new).unwrap_err();
-    assert_eq!(
-        refusal.to_string(),
-        "`shop` already has a rollout in `production`: chg-7 is not over"
-    );
-    assert!(refusal.hint().contains("sleepwell undo chg-7"));
 }
 
 #[test]

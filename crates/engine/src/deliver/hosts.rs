@@ -163,6 +163,7 @@ fn give_owed(
                 name: host.name.clone(),
                 touched: true,
                 excluded: None,
+                left_by_another: false,
             });
         }
     }

@@ -3,6 +3,7 @@
 mod ask;
 mod facts;
 mod hosts;
+mod queue;
 mod rollouts;
 
 pub(crate) use facts::host_facts;

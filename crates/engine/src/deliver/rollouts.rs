@@ -7,10 +7,11 @@ use model::deliver::{Order, Rollout};
 use model::judge::Verdict;
 use model::{ChangeId, EntryId, Fact, Timestamp};
 use runtime::{Loop, Turn};
+use store::rollout::Versioned;
 use store::{Error, Tx};
 
 use super::ask::ask;
-use super::host_facts;
+use super::{host_facts, queue};
 use crate::Context;
 use crate::attempts::Attempts;
 use crate::context::Mandate;
@@ -91,6 +92,9 @@ fn step(
     let Some(stored) = store::rollout::get(tx, change)? else {
         return Ok(Step::default());
     };
+    if stored.rollout.queued.is_some() && stored.rollout.order.is_none() {
+        return wait_or_begin(tx, context, stored, now);
+    }
     let hosts = host_facts(tx, &stored.rollout, now)?;
     let verdict = store::judgement::newest(tx, change)?;
     let last_look = store::judgement::last_look(tx, change)?;
@@ -128,6 +132,36 @@ fn step(
         save(tx, &stored.rollout, &plan.next, stored.version, now)?;
     }
     Ok(step)
+}
+
+/// Lets a rollout that waits begin when its turn has come.
+fn wait_or_begin(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    stored: Versioned,
+    now: Timestamp,
+) -> Result<Step, Error> {
+    let (mut next, facts) = queue::next(tx, &stored.rollout, now)?;
+    for (kind, fact) in facts {
+        let causes = next.last_entry.into_iter().collect();
+        let entry = context.entry(now, next.change, (kind, &fact), "sleepwell", causes);
+        store::journal::append(tx, &entry)?;
+        next.last_entry = Some(entry.id);
+    }
+    let moved = next != stored.rollout;
+    let begun = next.queued.is_none();
+    if begun {
+        queue::end_watches(tx, context, &next, now)?;
+    }
+    if moved {
+        save(tx, &stored.rollout, &next, stored.version, now)?;
+    }
+    // What follows from its beginning is the next turn's, which is due at once.
+    Ok(Step {
+        moved,
+        asked: false,
+        wake_at: begun.then_some(now),
+    })
 }
 
 /// Asks the hosts of the plan; an order is the cause, else what happened last.

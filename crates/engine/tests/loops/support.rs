@@ -201,6 +201,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         name: format!("web-{n}").parse().unwrap(),
         touched: false,
         excluded: None,
+        left_by_another: false,
     };
     Rollout {
         change: ChangeId(change),
@@ -226,6 +227,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         overruled: None,
         freeze_override: None,
         last_entry: None,
+        queued: None,
         watch: None,
     }
 }

@@ -25,6 +25,12 @@ type Seen = Result<(), String>;
 pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
     Ok(match then {
         Then::DoneOn(service, proved, of) => done_on(world, service, *proved, *of).await?,
+        Then::VersionIs(version, state) => {
+            let change = change_of(world, Some(version)).await?;
+            let view = world.change(change).await?;
+            let seen = format!("it is {}: {}", view.change.state, view.sentence);
+            check(view.change.state == *state, seen)
+        }
         Then::Is(state) => {
             let view = newest(world).await?;
             let seen = format!("it is {}: {}", view.change.state, view.sentence);
@@ -79,7 +85,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             )
         }
         Then::RanOnlyOn(version, hosts) => ran_only_on(world, version, hosts),
-        Then::ShippingRefused(version, text) => refused(world.ship(version).await, text),
+        Then::ShippingRefused(version, text) => refused(world.ship(version, None).await, text),
         Then::RehearsingAsks(version, hosts) => {
             let rehearsal = rehearse(world, version).await?;
             let asked: Vec<&str> = rehearsal.rings.iter().flat_map(asked).collect();

@@ -121,8 +121,9 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
 async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> {
     let now = world.now();
     match when {
-        When::Shipped(version) => {
-            world.ship(version).await.context("it was refused")?;
+        When::Shipped(version, if_running) => {
+            let shipped = world.ship(version, *if_running).await;
+            shipped.context("it was refused")?;
         }
         When::Says(person, order, version) => {
             let change = change_of(world, version.as_ref()).await?;

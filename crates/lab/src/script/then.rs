@@ -20,6 +20,8 @@ pub enum Then {
     /// The newest change is done and this many of all hosts prove it.
     DoneOn(ServiceName, usize, usize),
     Is(ChangeState),
+    /// The newest change of a version.
+    VersionIs(Version, ChangeState),
     /// In no tick of this time.
     NeverIs(ChangeState, Duration),
     Says(String),
@@ -65,6 +67,10 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "the rollout is {state}",
         make: |f| Ok(Then::Is(state(f.get(0))?)),
+    },
+    Sentence {
+        pattern: "the rollout of {version} is {state}",
+        make: |f| Ok(Then::VersionIs(f.read(0)?, state(f.get(1))?)),
     },
     Sentence {
         pattern: "it is never {state} within {duration}",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::deliver::freeze::Window;
-use model::deliver::{Adoption, Command, FreezeRule};
+use model::deliver::{Adoption, Command, FreezeRule, IfRunning};
 use model::time::Zone;
 use model::{HostName, Labels, Version};
 
@@ -13,7 +13,7 @@ use crate::world::PostedAlert;
 
 #[derive(Debug)]
 pub enum When {
-    Shipped(Version),
+    Shipped(Version, Option<IfRunning>),
     /// A person's order about the newest change, or about that of a version.
     Says(String, Command, Option<Version>),
     /// A person's word about the rollouts under way.
@@ -44,7 +44,11 @@ pub enum When {
 pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{version} is shipped",
-        make: |f| Ok(When::Shipped(f.read(0)?)),
+        make: |f| Ok(When::Shipped(f.read(0)?, None)),
+    },
+    Sentence {
+        pattern: "{version} is shipped to wait for its turn",
+        make: |f| Ok(When::Shipped(f.read(0)?, Some(IfRunning::Queue))),
     },
     Sentence {
         pattern: "{person} sets the freeze {name} from {text} to {text}",

@@ -20,6 +20,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) changes: Vec<Change>,
+    /// Those of them that wait for an earlier one, and own no ring.
+    pub(super) waiting: BTreeSet<ChangeId>,
     pub(super) alerts: Vec<AlertView>,
     pub(super) incidents: Vec<IncidentView>,
     /// What arrived, oldest first.
@@ -66,6 +68,7 @@ fn nothing_accepted_is_lost(seen: &Seen) -> Result<(), String> {
 
 fn one_rollout_owns_a_ring(seen: &Seen) -> Result<(), String> {
     let under_way = seen.changes.iter().filter(|change| !is_over(change.state));
+    let under_way = under_way.filter(|change| !seen.waiting.contains(&change.id));
     let mut owned = BTreeMap::new();
     for change in under_way {
         let rings = (&change.service, &change.environment);

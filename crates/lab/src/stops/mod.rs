@@ -270,16 +270,14 @@ impl Walker {
             never_healthy: bad == 1,
             ..Behaviour::default()
         };
-        let answer = self.world.ship(&version).await;
+        let answer = self.world.ship(&version, None).await;
         self.tell(&format!("{version} is shipped: {answer:?}"));
         match answer {
-            Ok(change) => {
-                self.accepted_changes.insert(change);
+            Ok(shipped) => {
+                self.accepted_changes.insert(shipped.change);
                 Ok(())
             }
-            Err(problem) if problem.code == "rollout_running" || problem.code == NO_ANSWER => {
-                Ok(())
-            }
+            Err(problem) if problem.code == NO_ANSWER => Ok(()),
             Err(problem) => bail!("{version} was refused: {problem}"),
         }
     }
@@ -393,8 +391,15 @@ impl Walker {
     }
 
     async fn look(&self) -> Result<Seen> {
+        let (changes, mut waiting) = (self.world.changes().await?, BTreeSet::new());
+        for change in changes.iter().filter(|change| !is_over(change.state)) {
+            if self.world.rollout(change.id).await?.queued.is_some() {
+                waiting.insert(change.id);
+            }
+        }
         Ok(Seen {
-            changes: self.world.changes().await?,
+            waiting,
+            changes,
             alerts: self.world.alerts().await?,
             incidents: self.world.incidents().await?,
             messages: self.world.messages(),

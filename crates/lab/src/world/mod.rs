@@ -15,12 +15,12 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Started,
+    Adopt, HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::{NewToken, TokenCreated};
-use model::deliver::{Adoption, Command, FreezeOverride, FreezeRule};
+use model::deliver::{Adoption, Command, FreezeOverride, FreezeRule, IfRunning, Rollout};
 use model::judge::Verdict;
 use model::observe::Change;
 use model::{ChangeId, Digest, HostId, HostName, Labels, Role, Timestamp, Version};
@@ -220,7 +220,11 @@ impl World {
     ///
     /// # Errors
     /// The server's refusal.
-    pub async fn ship(&mut self, version: &Version) -> Result<ChangeId, Problem> {
+    pub async fn ship(
+        &mut self,
+        version: &Version,
+        if_running: Option<IfRunning>,
+    ) -> Result<Shipped, Problem> {
         let token = self.token_of(SHIPPER).await?;
         let bytes = self.service.artifact(version);
         let digest = Digest::of(&bytes);
@@ -239,10 +243,10 @@ impl World {
             service: self.service.name.clone(),
             version: version.clone(),
             environment: None,
+            if_running,
         };
         let path = "/api/v1/deliver/rollouts";
-        let started: Started = self.post(path, &token, &rollout).await?;
-        Ok(started.change)
+        self.post(path, &token, &rollout).await
     }
 
     /// Asks how a version would go, as `sleepwell ship --rehearse` does; nothing of it is uploaded.
@@ -256,6 +260,7 @@ impl World {
                 service: self.service.name.clone(),
                 version: version.clone(),
                 environment: None,
+                if_running: None,
             },
             release: Some(NewRelease {
                 version: version.clone(),
@@ -379,6 +384,11 @@ impl World {
 
     pub async fn change(&self, change: ChangeId) -> Result<ChangeView> {
         self.read(&format!("/api/v1/observe/changes/{}", change.0))
+            .await
+    }
+
+    pub async fn rollout(&self, change: ChangeId) -> Result<Rollout> {
+        self.read(&format!("/api/v1/deliver/rollouts/{}", change.0))
             .await
     }
 

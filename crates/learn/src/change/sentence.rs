@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::deliver::{Command, HeldReason, Phase, Ring, RolloutState, WatchEnd};
+use model::deliver::{Command, HeldReason, Phase, Queued, Ring, Rollout, RolloutState, WatchEnd};
 use model::judge::{Verdict, VerdictState};
 use model::words::{are_back, counted, duration, line, moment};
 use model::{Fact, HostName, Timestamp, Version};
@@ -15,6 +15,7 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
     let rollout = input.rollout;
     let what = format!("{} {}", rollout.service, rollout.release.version);
     match &rollout.state {
+        RolloutState::Planned if rollout.queued.is_some() => waiting(rollout, &what),
         RolloutState::Planned => format!(
             "{what} is planned for {} in {}; nothing has changed yet.",
             counted(rollout.hosts().count() as u64, "host"),
@@ -38,6 +39,19 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
         }
         RolloutState::Done { at } if input.is_history() => done(input, &what, *at),
         RolloutState::Done { at } => done(input, &what, *at) + &without(input) + &watch(input),
+    }
+}
+
+/// Says what a change that has not begun waits for.
+fn waiting(rollout: &Rollout, what: &str) -> String {
+    match &rollout.queued {
+        Some(Queued {
+            refused: Some(why), ..
+        }) => format!("{what} waits, and cannot begin yet: {}.", line(why)),
+        Some(Queued { behind, .. }) => {
+            format!("{what} waits for the end of {behind}; nothing has changed yet.")
+        }
+        None => String::new(),
     }
 }
 

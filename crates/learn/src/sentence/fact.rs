@@ -207,6 +207,19 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             "Live on {hosts} of {hosts} hosts after {}, each proved from its running process.",
             millis(*after_ms)
         ),
+        Fact::RolloutQueued {
+            service,
+            environment,
+            release,
+            behind,
+        } => format!(
+            "{service} {} is to reach {environment} and waits for the end of {behind}.",
+            release.version
+        ),
+        Fact::RolloutNotBegun { why } => format!("It cannot begin yet: {}.", line(why)),
+        Fact::RolloutSuperseded { by } => {
+            format!("{by} takes over; this change ends where it is.")
+        }
         Fact::WatchEnded { how } => match how {
             WatchEnd::Quiet => "The watch is over; no bad verdict came.".to_owned(),
             WatchEnd::Failed { .. } => {

@@ -395,6 +395,27 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Live on 8 of 8 hosts after 4 min 2 s, each proved from its running process.",
         ),
         (
+            Fact::RolloutQueued {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                release: new(),
+                behind: model::ChangeId(6),
+            },
+            "shop 1.1 is to reach production and waits for the end of chg-6.",
+        ),
+        (
+            Fact::RolloutNotBegun {
+                why: "no host is enrolled".to_owned(),
+            },
+            "It cannot begin yet: no host is enrolled.",
+        ),
+        (
+            Fact::RolloutSuperseded {
+                by: model::ChangeId(9),
+            },
+            "chg-9 takes over; this change ends where it is.",
+        ),
+        (
             Fact::WatchEnded {
                 how: WatchEnd::Quiet,
             },
@@ -712,9 +733,12 @@ fn variant(fact: &Fact) -> usize {
         Fact::FreezeSet { .. } => 45,
         Fact::FreezeLifted { .. } => 46,
         Fact::FreezeOverridden { .. } => 47,
+        Fact::RolloutQueued { .. } => 48,
+        Fact::RolloutNotBegun { .. } => 49,
+        Fact::RolloutSuperseded { .. } => 50,
     }
 }
-const VARIANTS: usize = 48;
+const VARIANTS: usize = 51;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -271,6 +271,7 @@ fn rollout(state: RolloutState) -> Rollout {
             warmup: Duration::from_secs(10),
             watch: Duration::ZERO,
             freeze: Vec::new(),
+            if_running: model::deliver::IfRunning::default(),
         },
         rings: vec![ring("canary", 1..=1), ring("rest", 2..=8)],
         state,
@@ -283,6 +284,7 @@ fn rollout(state: RolloutState) -> Rollout {
         overruled: None,
         freeze_override: None,
         last_entry: None,
+        queued: None,
         watch: None,
     }
 }
@@ -296,6 +298,7 @@ fn ring(ring_name: &str, hosts: std::ops::RangeInclusive<usize>) -> Ring {
                 name: name(n),
                 touched: false,
                 excluded: None,
+                left_by_another: false,
             })
             .collect(),
         proved_at: None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{Adoption, DesiredState, Proof, ReleaseNumber, Reported};
+use crate::deliver::{Adoption, DesiredState, IfRunning, Proof, ReleaseNumber, Reported};
 use crate::{
     ChangeId, Digest, EnvironmentName, HostId, HostName, Labels, RingName, ServiceName, Timestamp,
     Version,
@@ -35,6 +35,21 @@ pub struct NewRollout {
     pub version: Version,
     /// May be left out when the definition has only one.
     pub environment: Option<EnvironmentName>,
+    /// What to do about an earlier one that is not over; left out: what the definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_running: Option<IfRunning>,
+}
+
+/// Is the answer to it: the change, and what became of those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Shipped {
+    pub change: ChangeId,
+    /// Those it takes over from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<ChangeId>,
+    /// The one it waits for; none: it begins at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_behind: Option<ChangeId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

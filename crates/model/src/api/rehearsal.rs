@@ -68,7 +68,7 @@ pub struct RehearsedHost {
 /// Is one thing that would stop the rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Obstacle {
-    /// For programs: `behind_fleet`, `rollout_running`, `waiting_for`, `blocked`, `frozen`.
+    /// For programs: `behind_fleet`, `refused`, `waits`, `waiting_for`, `blocked`, `frozen`.
     pub code: String,
     /// One sentence without full stop.
     pub text: String,

@@ -189,6 +189,22 @@ pub struct EnvironmentPlan {
     /// When no host is asked for anything new; the service's own rules beside those of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<FreezeRule>,
+    /// What a release does that comes while another one is on its way.
+    #[serde(default)]
+    pub if_running: IfRunning,
+}
+
+/// Is what a later rollout does about an earlier one of its service and environment.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum IfRunning {
+    /// Take over: the earlier one ends where it is.
+    #[default]
+    Supersede,
+    /// Wait for its end.
+    Queue,
 }
 
 /// What a release from before there was a watch is given.

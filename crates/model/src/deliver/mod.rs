@@ -14,8 +14,8 @@ pub mod rollout;
 
 pub use artifact::{Artifact, ArtifactFormat};
 pub use definition::{
-    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks, Owner,
-    RingSize, RingSpec, Run, Scrape,
+    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks,
+    IfRunning, Owner, RingSize, RingSpec, Run, Scrape,
 };
 pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
@@ -25,6 +25,6 @@ pub use host::{Adoption, Ahead, Host};
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};
 pub use rollout::{
-    Command, Excluded, HeldReason, Order, Overruled, Phase, Ring, RingHost, Rollout, RolloutState,
-    Watch, WatchEnd,
+    Command, Excluded, HeldReason, Order, Overruled, Phase, Queued, Ring, RingHost, Rollout,
+    RolloutState, Watch, WatchEnd,
 };

@@ -41,9 +41,23 @@ pub struct Rollout {
     pub freeze_override: Option<FreezeOverride>,
     /// The journal entry of the last flip, the cause of the next one.
     pub last_entry: Option<EntryId>,
+    /// Set while it waits for an earlier rollout and owns no ring; its rings are dealt out anew when it
+    /// begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Queued>,
     /// The watch behind its last ring; none before that, and where the environment wants none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
+}
+
+/// Is what a rollout that has not begun waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Queued {
+    /// The newest one before it when it was shipped.
+    pub behind: ChangeId,
+    /// Why it did not begin when its turn came; it tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Is the watch of a rollout that is done.
@@ -102,6 +116,17 @@ pub struct RingHost {
     /// is brought to the release when it comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<Excluded>,
+    /// A rollout this one took over from has asked it for its own release: an undo brings it back, whether
+    /// this one has reached it or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_by_another: bool,
+}
+
+impl RingHost {
+    /// Tells whether an undo has to bring it back.
+    pub fn is_changed(&self) -> bool {
+        self.touched || self.left_by_another
+    }
 }
 
 /// Is a person's word that a host is not to be waited for in one rollout.

@@ -67,6 +67,14 @@ pub(crate) struct Failed {
     pub(crate) code: u8,
 }
 
+/// Says something beside the answer, where it is in no script's way; nothing for an empty text.
+#[expect(clippy::print_stderr, reason = "standard output is the answer's")]
+pub(crate) fn note(text: &str) {
+    if !text.is_empty() {
+        eprintln!("{text}");
+    }
+}
+
 /// Prints an error in three lines (what, where, what to try) and returns its exit code.
 #[expect(clippy::print_stderr, reason = "this is where errors are shown")]
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use client::Client;
 use model::api::Problem;
-use model::api::deliver::{NewRelease, NewRollout, ReleaseView};
+use model::api::deliver::{NewRelease, NewRollout, ReleaseView, Shipped};
 use model::api::rehearsal::Rehearse;
-use model::deliver::Definition;
+use model::deliver::{Definition, IfRunning};
 use model::digest::Hasher;
-use model::{ChangeId, Digest, EnvironmentName, ServiceName, Version};
+use model::{Digest, EnvironmentName, ServiceName, Version};
 
 use super::connect::connect;
 use super::follow::Follow;
-use super::{Failed, check, print, print_json, style};
+use super::{Failed, check, note, print, print_json, style};
 use crate::args::{Global, Ship};
 use crate::data::Data;
 use crate::show;
@@ -29,9 +29,13 @@ pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
     if args.rehearse {
         return rehearse(&client, global, args);
     }
-    let change = start(&client, global.env.clone(), args, |name| {
+    let shipped = start(&client, global.env.clone(), args, |name| {
         std::env::var(name).ok()
     })?;
+    let change = shipped.change;
+    if !global.quiet && global.json.is_none() {
+        note(&those_before(&shipped));
+    }
     if args.detach {
         print(&format!("{change}\n"))?;
         return Ok(0);
@@ -44,13 +48,26 @@ pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
     .run(change)
 }
 
-/// Ships without watching and returns the change.
+/// Says what became of the rollouts before this one, a line each.
+fn those_before(shipped: &Shipped) -> String {
+    let change = shipped.change;
+    let superseded = shipped.superseded.iter();
+    let mut lines: Vec<String> = superseded
+        .map(|before| format!("{change} takes over from {before}, which ends where it is"))
+        .collect();
+    if let Some(behind) = shipped.queued_behind {
+        lines.push(format!("{change} waits for the end of {behind}"));
+    }
+    lines.join("\n")
+}
+
+/// Ships without watching and returns the change, with what became of those before it.
 pub(crate) fn start(
     client: &Client,
     environment: Option<EnvironmentName>,
     args: &Ship,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<ChangeId> {
+) -> Result<Shipped> {
     let version = match &args.version {
         Some(version) => {
             release(client, args, version, env)?;
@@ -62,8 +79,18 @@ pub(crate) fn start(
         service: args.service.clone(),
         version,
         environment,
+        if_running: if_running(args),
     };
-    Ok(client.new_rollout(&rollout)?.change)
+    Ok(client.new_rollout(&rollout)?)
+}
+
+/// Returns what the command line says about a rollout that is on its way.
+fn if_running(args: &Ship) -> Option<IfRunning> {
+    match (args.queue, args.supersede) {
+        (true, _) => Some(IfRunning::Queue),
+        (false, true) => Some(IfRunning::Supersede),
+        (false, false) => None,
+    }
 }
 
 /// Makes the release, unless there is neither a definition nor an artifact here and the server knows the
@@ -147,6 +174,7 @@ fn rehearse(client: &Client, global: &Global, args: &Ship) -> Result<u8> {
             service: args.service.clone(),
             version,
             environment: global.env.clone(),
+            if_running: if_running(args),
         },
         release,
     })?;

@@ -193,6 +193,14 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         Fact::RolloutDone { hosts, after_ms } => {
             vec![field("hosts", hosts), field("after", after(*after_ms))]
         }
+        Fact::RolloutQueued {
+            service: _,
+            environment: _,
+            release,
+            behind,
+        } => vec![field("release", &release.version), field("behind", behind)],
+        Fact::RolloutNotBegun { why } => vec![field("why", why)],
+        Fact::RolloutSuperseded { by } => vec![field("by", by)],
         Fact::WatchEnded { how } => match how {
             WatchEnd::Quiet => vec![field("how", "quiet")],
             WatchEnd::Failed { verdict } => {

@@ -124,6 +124,8 @@ impl Demo {
             version: Some(act.version.parse().map_err(anyhow::Error::msg)?),
             file: self.definition.clone(),
             artifact: Some(self.programs.join(act.program)),
+            queue: false,
+            supersede: false,
             detach: false,
             rehearse: false,
         };
@@ -135,7 +137,7 @@ impl Demo {
                 "SHOP_WEBHOOK" => Some(webhook.clone()),
                 _ => std::env::var(name).ok(),
             };
-            ship::start(&client, None, &args, env)
+            Ok(ship::start(&client, None, &args, env)?.change)
         })
         .await?
     }

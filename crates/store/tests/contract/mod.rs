@@ -48,6 +48,7 @@ macro_rules! suite {
             incident::what_is_due_is_found,
             rollout::a_decision_on_stale_state_is_refused,
             rollout::two_rollouts_never_own_one_service,
+            rollout::a_rollout_that_waits_owns_nothing,
             rollout::a_watched_rollout_is_looked_after_and_in_nobodys_way,
             rollout::an_action_is_taken_once,
             rollout::a_verdict_is_handled_once,

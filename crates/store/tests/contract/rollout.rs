@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use model::deliver::{
-    EnvironmentPlan, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Watch, WatchEnd,
+    EnvironmentPlan, Queued, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Watch, WatchEnd,
 };
 use model::judge::{Control, Evidence, Reason, Verdict, VerdictState};
 use model::{ActionId, ChangeId, Digest, EntryId, Labels, VerdictId};
@@ -28,6 +28,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             warmup: Duration::from_secs(10),
             watch: Duration::ZERO,
             freeze: Vec::new(),
+            if_running: model::deliver::IfRunning::default(),
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -40,6 +41,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         overruled: None,
         freeze_override: None,
         last_entry: None,
+        queued: None,
         watch: None,
     }
 }
@@ -88,6 +90,50 @@ pub(crate) async fn two_rollouts_never_own_one_service(store: Store) {
         .unwrap();
     let running = store.read(rollout::running_changes).await.unwrap();
     assert_eq!(running, [ChangeId(2)]);
+}
+
+pub(crate) async fn a_rollout_that_waits_owns_nothing(store: Store) {
+    let mut waiting = example(2);
+    waiting.queued = Some(Queued {
+        behind: ChangeId(1),
+        refused: None,
+    });
+    let behind = waiting.clone();
+    store
+        .write(move |tx| {
+            rollout::insert(tx, &example(1))?;
+            rollout::insert(tx, &behind)
+        })
+        .await
+        .unwrap();
+    let running = store.read(rollout::running_changes).await.unwrap();
+    assert_eq!(running, [ChangeId(1), ChangeId(2)]);
+    let newest = |tx: &mut store::Tx<'_>| {
+        let (service, place) = ("shop".parse().unwrap(), "production".parse().unwrap());
+        rollout::newest_standing(tx, &service, &place)
+    };
+    let standing = store.read(newest).await.unwrap().unwrap();
+    assert_eq!(standing.rollout.change, ChangeId(1));
+
+    // It cannot begin while the one before it owns the rings.
+    waiting.queued = None;
+    let begun = waiting.clone();
+    let early = store.write(move |tx| rollout::save(tx, &begun, 1)).await;
+    assert!(matches!(early, Err(Error::Exists(_))), "{early:?}");
+    let mut first = example(1);
+    first.state = RolloutState::Superseded {
+        by: ChangeId(2),
+        at: at(9),
+    };
+    store
+        .write(move |tx| {
+            rollout::save(tx, &first, 1)?;
+            rollout::save(tx, &waiting, 1)
+        })
+        .await
+        .unwrap();
+    let standing = store.read(newest).await.unwrap().unwrap();
+    assert_eq!(standing.rollout.change, ChangeId(2));
 }
 
 pub(crate) async fn a_watched_rollout_is_looked_after_and_in_nobodys_way(store: Store) {

@@ -204,7 +204,10 @@ fn under_way_with(
     let mut found = Vec::new();
     for change in store::rollout::running_changes(tx)? {
         let stored = store::rollout::get(tx, change)?;
-        found.extend(stored.filter(|stored| stored.rollout.hosts().any(|host| host.id == id)));
+        let has_it = |stored: &Versioned| {
+            stored.rollout.queued.is_none() && stored.rollout.hosts().any(|host| host.id == id)
+        };
+        found.extend(stored.filter(has_it));
     }
     Ok(found)
 }

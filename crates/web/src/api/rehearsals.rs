@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use deliver::rollout::{self, Gates, HostFacts, Rehearsed, Start};
+use deliver::rollout::{self, Gates, HostFacts, Place, Refusal, Rehearsed, Start};
 use model::api::Problem;
 use model::api::rehearsal::{Obstacle, Rehearsal, Rehearse, RehearsedHost, RehearsedRing};
 use model::deliver::{
@@ -16,7 +16,7 @@ use store::Tx;
 use super::fleet::behind_fleet;
 use super::releases::{bad_definition, version_used};
 use super::rollouts::{
-    expected_hosts, find_release, last_good, refused, running, which_environment,
+    expected_hosts, find_release, last_good, place, refused, taken_over, which_environment,
 };
 use super::{Body, bad_body};
 use crate::App;
@@ -82,8 +82,9 @@ struct Scene {
     hosts: BTreeMap<HostId, HostFacts>,
     /// The service's releases by number.
     versions: BTreeMap<ReleaseNumber, Version>,
-    running: Option<ChangeId>,
-    /// While it is, nothing is shipped.
+    /// What it would do about those that are not over.
+    place: std::result::Result<Place, Refusal>,
+    /// While the server is behind its fleet, nothing is shipped.
     is_behind_fleet: bool,
     /// The server's that apply.
     freezes: Vec<FreezeRule>,
@@ -103,22 +104,30 @@ fn read(
     let environment = which_environment(&release, &new.rollout)?;
     let service = &release.service;
     let history = store::rollout::history(tx, service, &environment, limit::LIST_ITEMS)?;
-    let (rollout, _) = rollout::start(Start {
+    let mut place = place(tx, &release, &environment, &new.rollout, &history)?;
+    let (mut rollout, _) = rollout::start(Start {
         change: NO_CHANGE,
         release: &release,
         previous: last_good(&history),
         environment,
         hosts: &expected_hosts(tx)?,
-        running: None, // named as an obstacle, so that the rest can be told
         by: by.to_owned(),
         now,
     })
     .map_err(refused)?;
+    // What stands in its way is named as an obstacle, so that the rest can be told.
+    if let Ok(over) = &place {
+        let from = taken_over(&history, over);
+        let from: Vec<&Rollout> = from.iter().map(|one| &one.rollout).collect();
+        if let Err(refusal) = rollout::take_over(&mut rollout, &from) {
+            place = Err(refusal);
+        }
+    }
     let releases = store::release::list(tx, service, limit::LIST_ITEMS)?.into_iter();
     Ok(Scene {
         hosts: host_facts(tx, &rollout, now)?,
         versions: releases.map(|r| (r.number, r.version)).collect(),
-        running: running(&history),
+        place,
         is_behind_fleet: store::fleet::is_behind(tx)?,
         freezes: store::freeze::rules_for(tx, service, &rollout.environment)?,
         rollout,
@@ -227,19 +236,6 @@ fn host(scene: &Scene, rehearsed: &Rehearsed, id: HostId, name: &model::HostName
 }
 
 fn obstacles(scene: &Scene, rehearsed: &Rehearsed) -> Vec<Obstacle> {
-    let rollout = &scene.rollout;
-    let running = scene.running.map(|change| {
-        let refusal = rollout::Refusal::RolloutRunning {
-            service: rollout.service.clone(),
-            environment: rollout.environment.clone(),
-            change,
-        };
-        Obstacle {
-            code: "rollout_running".to_owned(),
-            text: refusal.to_string(),
-            hint: refusal.hint(),
-        }
-    });
     let behind = scene.is_behind_fleet.then(|| {
         let problem = behind_fleet();
         Obstacle {
@@ -250,9 +246,31 @@ fn obstacles(scene: &Scene, rehearsed: &Rehearsed) -> Vec<Obstacle> {
     });
     behind
         .into_iter()
-        .chain(running)
+        .chain(before(&scene.place))
         .chain(rehearsed.held.as_ref().map(would_hold))
         .collect()
+}
+
+/// Names what the rollouts that are not over mean for it.
+fn before(place: &std::result::Result<Place, Refusal>) -> Vec<Obstacle> {
+    let obstacle = |code: &str, text: String, hint: String| Obstacle {
+        code: code.to_owned(),
+        text,
+        hint,
+    };
+    match place {
+        Err(refusal) => vec![obstacle("refused", refusal.to_string(), refusal.hint())],
+        Ok(Place {
+            behind: Some(behind),
+            ..
+        }) => vec![obstacle(
+            "waits",
+            format!("{behind} is not over, and this one would wait for its end"),
+            format!("see where it stands: `sleepwell watch {behind}`"),
+        )],
+        // To take over stops nothing; the hosts that are left on the way are in the play.
+        Ok(Place { behind: None, .. }) => Vec::new(),
+    }
 }
 
 fn would_hold(reason: &HeldReason) -> Obstacle {

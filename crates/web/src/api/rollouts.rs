@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use deliver::rollout::{self, Refusal, Start};
+use deliver::rollout::{self, Place, Refusal, Start, Unfinished};
 use model::api::Problem;
-use model::api::deliver::{NewRollout, Started};
+use model::api::deliver::{NewRollout, Shipped};
 use model::deliver::{Host, Release, ReleaseRef, Rollout, RolloutState};
 use model::observe::{Change, ChangeKind, ChangeState};
-use model::{ChangeId, Entry, EnvironmentName, Kind, Subject, Timestamp, limit};
+use model::{ChangeId, Entry, EntryId, EnvironmentName, Fact, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
 use store::Tx;
 use store::rollout::Versioned;
@@ -23,15 +23,15 @@ pub(crate) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewRollout>,
-) -> Result<(StatusCode, Json<Started>)> {
+) -> Result<(StatusCode, Json<Shipped>)> {
     let (now, ids) = (app.clock.now(), app.ids.clone());
-    let change = app
+    let shipped = app
         .store
         .write(move |tx| start(tx, &new, &caller.name, now, &ids))
         .await?;
     app.wakes.journal.nudge();
     app.wakes.rollouts.nudge();
-    Ok((StatusCode::CREATED, Json(Started { change })))
+    Ok((StatusCode::CREATED, Json(shipped)))
 }
 
 fn start(
@@ -40,58 +40,138 @@ fn start(
     by: &str,
     now: Timestamp,
     ids: &Ids,
-) -> std::result::Result<ChangeId, Failure> {
+) -> std::result::Result<Shipped, Failure> {
     super::fleet::refuse_while_behind(tx)?;
     let release = find_release(tx, new)?;
     let environment = which_environment(&release, new)?;
     let history = store::rollout::history(tx, &new.service, &environment, limit::LIST_ITEMS)?;
-    let running = running(&history);
+    let place = place(tx, &release, &environment, new, &history)?.map_err(refused)?;
     let hosts = expected_hosts(tx)?;
     let change = store::change::next_id(tx)?;
-    let (mut rollout, facts) = rollout::start(Start {
+    let (mut rollout, mut facts) = rollout::start(Start {
         change,
         release: &release,
         previous: last_good(&history),
-        environment: environment.clone(),
+        environment,
         hosts: &hosts,
-        running,
         by: by.to_owned(),
         now,
     })
     .map_err(refused)?;
-    for (kind, fact) in facts {
-        let id = ids.entry(now);
-        let causes = rollout.last_entry.into_iter().collect();
-        let subject = Subject::Change(change);
-        let body = fact.to_body();
-        store::journal::append(
-            tx,
-            &Entry {
-                id,
-                at: now,
-                subject,
-                kind,
-                actor: by.to_owned(),
-                causes,
-                body,
-            },
-        )?;
-        rollout.last_entry = Some(id);
+    let from = taken_over(&history, &place);
+    let taken: Vec<&Rollout> = from.iter().map(|one| &one.rollout).collect();
+    rollout::take_over(&mut rollout, &taken).map_err(refused)?;
+    if let Some(behind) = place.behind {
+        facts = vec![rollout::wait(&mut rollout, behind)];
     }
-    end_watch(tx, &history, (&rollout, by), now, ids)?;
+    let word = (by, now, ids);
+    for (kind, fact) in facts {
+        tell(tx, &mut rollout, (kind, &fact), None, word)?;
+    }
+    end_those_before(tx, (&history, &from), &rollout, word)?;
     store::rollout::insert(tx, &rollout)?;
     store::change::put(tx, &planned(&rollout, now))?;
-    Ok(change)
+    Ok(Shipped {
+        change,
+        superseded: place.supersedes,
+        queued_behind: place.behind,
+    })
 }
 
-/// Returns the rollout that is under way. A finished one with an order (an undo) still has that to do.
-pub(super) fn running(history: &[store::rollout::Versioned]) -> Option<ChangeId> {
-    let under_way = history
+/// Returns the rollouts another one takes over from.
+pub(super) fn taken_over<'a>(history: &'a [Versioned], place: &Place) -> Vec<&'a Versioned> {
+    let is_taken = |one: &&Versioned| place.supersedes.contains(&one.rollout.change);
+    history.iter().filter(is_taken).collect()
+}
+
+/// Is who says something, when, and what makes the entry's id.
+type Word<'a> = (&'a str, Timestamp, &'a Ids);
+
+/// Decides what becomes of the rollouts there that are not over.
+///
+/// Within: the refusal of a release that is on its way there already.
+pub(super) fn place(
+    tx: &mut Tx<'_>,
+    release: &Release,
+    environment: &EnvironmentName,
+    new: &NewRollout,
+    history: &[Versioned],
+) -> std::result::Result<std::result::Result<Place, Refusal>, Failure> {
+    let declared = release.definition.environments.get(environment);
+    let declared = declared.map(|plan| plan.if_running).unwrap_or_default();
+    let mut unfinished = Vec::new();
+    for one in history.iter().rev().filter(|one| !one.is_over()) {
+        let verdict = store::judgement::newest(tx, one.rollout.change)?;
+        unfinished.push((&one.rollout, verdict.map(|(verdict, _)| verdict)));
+    }
+    if unfinished.len() > limit::QUEUED_ROLLOUTS {
+        let title = format!("{} rollouts wait there already", unfinished.len() - 1);
+        let hint = "wait for their end, or take over with `--supersede`";
+        return Err(Problem::new(429, "too_many_waiting", title)
+            .hint(hint)
+            .into());
+    }
+    let unfinished: Vec<Unfinished<'_>> = unfinished
         .iter()
-        .find(|r| !r.rollout.state.is_over() || r.rollout.order.is_some());
-    under_way.map(|r| r.rollout.change)
+        .map(|(rollout, verdict)| Unfinished {
+            rollout,
+            verdict: verdict.as_ref(),
+        })
+        .collect();
+    let wish = new.if_running.unwrap_or(declared);
+    Ok(rollout::place(&release.to_ref(), &unfinished, wish))
 }
 
+/// Appends what is said of a rollout, as what follows from its last entry and from `cause`.
+fn tell(
+    tx: &mut Tx<'_>,
+    rollout: &mut Rollout,
+    (kind, fact): (Kind, &Fact),
+    cause: Option<EntryId>,
+    (by, now, ids): Word<'_>,
+) -> std::result::Result<(), Failure> {
+    let entry = Entry {
+        id: ids.entry(now),
+        at: now,
+        subject: Subject::Change(rollout.change),
+        kind,
+        actor: by.to_owned(),
+        causes: rollout.last_entry.into_iter().chain(cause).collect(),
+        body: fact.to_body(),
+    };
+    store::journal::append(tx, &entry)?;
+    rollout.last_entry = Some(entry.id);
+    Ok(())
+}
+
+/// Ends the rollouts the new one takes over from, and the watch of the one whose release it replaces.
+fn end_those_before(
+    tx: &mut Tx<'_>,
+    (history, from): (&[Versioned], &[&Versioned]),
+    new: &Rollout,
+    word: Word<'_>,
+) -> std::result::Result<(), Failure> {
+    let (_, now, _) = word;
+    for Versioned { rollout, version } in from {
+        let (mut next, fact) = rollout::superseded(rollout, new.change, now);
+        tell(tx, &mut next, (Kind::Outcome, &fact), new.last_entry, word)?;
+        store::rollout::save(tx, &next, *version)?;
+        if let Some(mut change) = store::change::get(tx, next.change)? {
+            change.state = ChangeState::Superseded;
+            change.updated_at = now;
+            store::change::put(tx, &change)?;
+        }
+    }
+    for Versioned { rollout, version } in history {
+        if let Some((mut next, fact)) = rollout::replaced(rollout, new.change) {
+            tell(tx, &mut next, (Kind::Outcome, &fact), new.last_entry, word)?;
+            store::rollout::save(tx, &next, *version)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the hosts a rollout may go to: all that are enrolled and not retired.
 pub(super) fn expected_hosts(tx: &mut Tx<'_>) -> std::result::Result<Vec<Host>, store::Error> {
     let hosts = store::host::list(tx)?.into_iter();
     Ok(hosts.filter(|host| host.retired_at.is_none()).collect())
@@ -109,34 +189,6 @@ fn planned(rollout: &Rollout, now: Timestamp) -> Change {
         started_at: now,
         updated_at: now,
     }
-}
-
-/// Ends the watch of the rollout whose release the new one replaces.
-fn end_watch(
-    tx: &mut Tx<'_>,
-    history: &[Versioned],
-    (new, by): (&Rollout, &str),
-    now: Timestamp,
-    ids: &Ids,
-) -> std::result::Result<(), Failure> {
-    for Versioned { rollout, version } in history {
-        let Some((mut next, fact)) = rollout::replaced(rollout, new.change) else {
-            continue;
-        };
-        let entry = Entry {
-            id: ids.entry(now),
-            at: now,
-            subject: Subject::Change(next.change),
-            kind: Kind::Outcome,
-            actor: by.to_owned(),
-            causes: next.last_entry.into_iter().chain(new.last_entry).collect(),
-            body: fact.to_body(),
-        };
-        store::journal::append(tx, &entry)?;
-        next.last_entry = Some(entry.id);
-        store::rollout::save(tx, &next, *version)?;
-    }
-    Ok(())
 }
 
 /// Returns the release that went live last and was not undone: what the hosts run now. Undone rollouts left
@@ -203,7 +255,8 @@ pub(super) fn which_environment(
 pub(super) fn refused(refusal: Refusal) -> Failure {
     let (status, code) = match &refusal {
         Refusal::UnknownEnvironment { .. } => (404, "unknown_environment"),
-        Refusal::RolloutRunning { .. } => (409, "rollout_running"),
+        Refusal::AlreadyUnderWay { .. } => (409, "already_under_way"),
+        Refusal::LeavesBehind { .. } => (409, "leaves_hosts_behind"),
         _ => (422, "cannot_start"),
     };
     Problem::new(status, code, refusal.to_string())

@@ -113,9 +113,21 @@ async fn a_running_rollout_is_an_obstacle_and_the_rest_is_told_all_the_same() {
         .iter()
         .map(|o| o.code.as_str())
         .collect();
-    assert_eq!(codes, ["rollout_running"]);
+    assert_eq!(codes, ["refused"]);
     assert!(rehearsal.obstacles[0].text.contains("chg-1 is not over"));
     assert_eq!(rehearsal.rings[0].hosts.len(), 3);
+
+    // Another release would take over, or wait if it is told to.
+    world.release(&operator, "1.1", &definition(ONE_RING)).await;
+    for (wish, codes) in [("supersede", vec![]), ("queue", vec!["waits"])] {
+        let body = json!({ "service": "shop", "version": "1.1", "if_running": wish });
+        let rehearsal: Rehearsal = rehearse(&world, &operator, &body)
+            .await
+            .expect(StatusCode::OK)
+            .to();
+        let told = rehearsal.obstacles.iter();
+        assert_eq!(told.map(|o| o.code.as_str()).collect::<Vec<_>>(), codes);
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use model::api::change::ChangeView;
-use model::api::deliver::Started;
+use model::api::deliver::{Shipped, Started};
 use model::deliver::{Command, Order, Rollout, RolloutState};
 use model::observe::ChangeState;
-use model::{ChangeId, Fact, Role};
+use model::{ChangeId, Fact, Role, limit};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, ONE_RING, World, definition};
@@ -150,18 +150,80 @@ async fn a_rollout_without_the_hosts_it_needs_does_not_begin() {
 }
 
 #[tokio::test]
-async fn a_second_rollout_is_told_which_one_runs() {
+async fn the_same_release_is_not_shipped_twice_at_once() {
     let (world, operator) = with_release(ONE_RING).await;
-    world.release(&operator, "1.1", &definition(ONE_RING)).await;
     ship(&world, &operator, "shop", "1.0")
         .await
         .expect(StatusCode::CREATED);
-    for version in ["1.0", "1.1"] {
-        let problem = ship(&world, &operator, "shop", version)
-            .await
-            .problem(409, "rollout_running");
-        assert!(problem.title.contains("chg-1 is not over"), "{problem}");
-        assert!(problem.hint.unwrap().contains("sleepwell undo chg-1"));
+    let problem = ship(&world, &operator, "shop", "1.0")
+        .await
+        .problem(409, "already_under_way");
+    assert!(problem.title.contains("chg-1 is not over"), "{problem}");
+    assert!(problem.hint.unwrap().contains("sleepwell watch chg-1"));
+}
+
+#[tokio::test]
+async fn a_later_release_takes_over_or_waits_and_the_answer_says_which() {
+    let (world, operator) = with_release(ONE_RING).await;
+    for version in ["1.1", "1.2", "1.3"] {
+        world
+            .release(&operator, version, &definition(ONE_RING))
+            .await;
+    }
+    let ship = |version: &'static str, wish: Option<&'static str>| {
+        let mut new = json!({ "service": "shop", "version": version });
+        if let Some(wish) = wish {
+            new["if_running"] = wish.into();
+        }
+        let (world, operator) = (&world, &operator);
+        async move {
+            let answer = start(world, operator, &new).await;
+            answer.expect(StatusCode::CREATED).to::<Shipped>()
+        }
+    };
+    ship("1.0", None).await;
+    let waits = ship("1.1", Some("queue")).await;
+    assert_eq!(waits.queued_behind, Some(ChangeId(1)));
+    assert_eq!(waits.superseded, []);
+    let waits = ship("1.2", Some("queue")).await;
+    assert_eq!(waits.queued_behind, Some(ChangeId(2)));
+    let takes_over = ship("1.3", None).await;
+    let all = [ChangeId(1), ChangeId(2), ChangeId(3)];
+    assert_eq!(takes_over.superseded, all);
+    assert_eq!(takes_over.queued_behind, None);
+    for change in all {
+        let stored = world.read(move |tx| store::rollout::get(tx, change)).await;
+        let state = stored.unwrap().rollout.state;
+        assert!(
+            matches!(
+                state,
+                RolloutState::Superseded {
+                    by: ChangeId(4),
+                    ..
+                }
+            ),
+            "{state:?}"
+        );
+        let listed = world.read(move |tx| store::change::get(tx, change)).await;
+        assert_eq!(listed.unwrap().state, ChangeState::Superseded);
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_rollouts_wait() {
+    let (world, operator) = with_release(ONE_RING).await;
+    for n in 0..=limit::QUEUED_ROLLOUTS + 1 {
+        let version = format!("2.{n}");
+        world
+            .release(&operator, &version, &definition(ONE_RING))
+            .await;
+        let new = json!({ "service": "shop", "version": version, "if_running": "queue" });
+        let answer = start(&world, &operator, &new).await;
+        if n <= limit::QUEUED_ROLLOUTS {
+            answer.expect(StatusCode::CREATED);
+        } else {
+            answer.problem(429, "too_many_waiting");
+        }
     }
 }
 
@@ -177,7 +239,7 @@ async fn of_two_rollouts_at_once_one_begins() {
     } else {
         a
     };
-    let problem = refused.problem(409, "rollout_running");
+    let problem = refused.problem(409, "already_under_way");
     assert!(problem.title.contains("chg-1"), "{problem}");
     // The refused one used no number up.
     world
@@ -263,8 +325,12 @@ async fn nothing_begins_while_an_older_release_is_still_to_be_undone() {
         })
         .await;
     world.release(&operator, "1.1", &definition(ONE_RING)).await;
-    let problem = ship(&world, &operator, "shop", "1.1")
+    let shipped: Shipped = ship(&world, &operator, "shop", "1.1")
         .await
-        .problem(409, "rollout_running");
-    assert!(problem.title.contains("chg-1"), "{problem}");
+        .expect(StatusCode::CREATED)
+        .to();
+    assert_eq!(shipped.queued_behind, Some(change));
+    let next = shipped.change;
+    let stored = world.read(move |tx| store::rollout::get(tx, next)).await;
+    assert!(stored.unwrap().rollout.queued.is_some());
 }

@@ -100,6 +100,7 @@ fn good() -> Seen {
     let mut again = message(2, 2);
     again.attempt = 2;
     Seen {
+        waiting: BTreeSet::new(),
         changes: vec![
             change(2, ChangeState::Running),
             change(1, ChangeState::Done),

@@ -39,6 +39,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
             warmup: Duration::ZERO,
             watch: Duration::ZERO,
             freeze: Vec::new(),
+            if_running: model::deliver::IfRunning::default(),
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -51,6 +52,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         overruled: None,
         freeze_override: None,
         last_entry: None,
+        queued: None,
         watch: None,
     }
 }

@@ -1,0 +1,69 @@
+//! Begins rollouts that waited for an earlier one.
+
+use deliver::rollout::{Begin, begin, replaced};
+use model::deliver::{Rollout, RolloutState};
+use model::{Fact, Kind, Timestamp, limit};
+use store::rollout::Versioned;
+use store::{Error, Tx};
+
+use crate::Context;
+
+/// Returns what a waiting rollout is next, with what is to be told: it begins, or goes on waiting.
+pub(super) fn next(
+    tx: &mut Tx<'_>,
+    waiting: &Rollout,
+    now: Timestamp,
+) -> Result<(Rollout, Vec<(Kind, Fact)>), Error> {
+    let unchanged = || (waiting.clone(), Vec::new());
+    let (service, environment) = (&waiting.service, &waiting.environment);
+    let history = store::rollout::history(tx, service, environment, limit::LIST_ITEMS)?;
+    let is_before = |one: &Versioned| one.rollout.change < waiting.change && !one.is_over();
+    if history.iter().any(is_before) {
+        return Ok(unchanged());
+    }
+    let Some(release) = store::release::get(tx, service, waiting.release.number)? else {
+        return Ok(unchanged());
+    };
+    let previous = history
+        .iter()
+        .find(|one| matches!(one.rollout.state, RolloutState::Done { .. }));
+    let hosts: Vec<_> = store::host::list(tx)?
+        .into_iter()
+        .filter(|host| host.retired_at.is_none())
+        .collect();
+    let with = Begin {
+        release: &release,
+        previous: previous.map(|one| one.rollout.release.clone()),
+        hosts: &hosts,
+        now,
+    };
+    Ok(begin(waiting, with))
+}
+
+/// Ends the watch of the rollout whose release the one that begins replaces.
+pub(super) fn end_watches(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    begun: &Rollout,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (service, environment) = (&begun.service, &begun.environment);
+    let history = store::rollout::history(tx, service, environment, limit::LIST_ITEMS)?;
+    for Versioned { rollout, version } in history {
+        let Some((mut next, fact)) = replaced(&rollout, begun.change) else {
+            continue;
+        };
+        let mut causes: Vec<_> = next
+            .last_entry
+            .into_iter()
+            .chain(begun.last_entry)
+            .collect();
+        causes.sort_unstable();
+        let told = (Kind::Outcome, &fact);
+        let entry = context.entry(now, next.change, told, "sleepwell", causes);
+        store::journal::append(tx, &entry)?;
+        next.last_entry = Some(entry.id);
+        store::rollout::save(tx, &next, version)?;
+    }
+    Ok(())
+}
