@@ -116,7 +116,7 @@ fn a_change_that_is_done_says_how_long_it_stays_watched() {
     let mut view = fixture::done();
     view.watched_until = Some(view.now + std::time::Duration::from_secs(3_480));
     let shown = session(&view, WIDE);
-    assert!(shown.contains("It stays watched for 58m0s."), "{shown}");
+    assert!(shown.contains("It stays watched for 58m."), "{shown}");
 }
 
 #[test]
