@@ -14,7 +14,8 @@ use crate::fleet::{Fleet, memory_of, now};
 const ENTRIES: u64 = 100_000;
 const AGENTS: usize = 8;
 const SERIES: usize = 20;
-const HOUR_S: u64 = 3_600;
+/// What is older than an hour when it comes is refused, and handing it all in takes a while.
+const HOUR_S: u64 = 59 * 60;
 const RUNS: usize = 5;
 
 pub(crate) async fn run() -> Result<()> {
