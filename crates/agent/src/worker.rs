@@ -116,6 +116,8 @@ pub(crate) struct Worker {
     seen: Vec<(Seen, bool)>,
     finding: Finding,
     foreigner: Option<String>,
+    /// What looked foreign at the last look.
+    suspect: Option<String>,
     look_at_ms: u64,
     prove_at_ms: u64,
     /// What keeps the agent itself from working, such as a full disk under the journal.
@@ -147,6 +149,7 @@ impl Worker {
             seen: Vec::new(),
             finding: Finding::Disagrees(String::new()),
             foreigner: None,
+            suspect: None,
             look_at_ms: 0,
             prove_at_ms: 0,
             trouble: None,

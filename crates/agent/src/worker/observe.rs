@@ -313,7 +313,12 @@ impl Worker {
         let mut known = self.all_pids();
         known.extend(self.going_pids());
         let hook = self.running_hook().map(|run| self.hook_key(run));
-        self.foreigner = prove::foreigner(&releases, wanted.as_deref(), &known, hook.as_deref());
+        let found = prove::foreigner(&releases, wanted.as_deref(), &known, hook.as_deref());
+        // A process on its way to become the hook, or on its way out, does not show its key: while a hook
+        // runs, only one that is there at two looks is foreign.
+        let is_foreign = hook.is_none() || found == self.suspect;
+        self.foreigner = found.clone().filter(|_| is_foreign);
+        self.suspect = found;
         let log = self.config().service_dir(self.record.service()).join("log");
         if let Err(e) = supervise::rotate(&log) {
             tracing::warn!(service.name = %self.record.service(), "cannot cut its log: {e}");
