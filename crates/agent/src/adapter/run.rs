@@ -31,7 +31,7 @@ const BUSY: Duration = Duration::from_secs(1);
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 const DONE: &str = "done.json";
 
-/// Is what a target's join came to.
+/// Is what the tool says of one target.
 #[derive(Debug)]
 pub struct Checked {
     pub host: HostName,
