@@ -1,7 +1,6 @@
 //! What a handler takes and answers, read off its signature, so that the description of the API cannot say
 //! anything else than the code.
 
-use std::pin::Pin;
 
 use axum::Json;
 use axum::body::Body as AnyBody;
@@ -198,11 +197,5 @@ impl Answer for &'static str {
 impl Answer for Html<String> {
     fn content(_: &mut SchemaGenerator) -> Option<Content> {
         Some(Content::Html)
-    }
-}
-
-impl<T: Answer + ?Sized> Answer for Pin<Box<T>> {
-    fn content(generator: &mut SchemaGenerator) -> Option<Content> {
-        T::content(generator)
     }
 }

@@ -34,6 +34,7 @@ fn a_server_ends_in_any_phase_and_the_next_one_goes_on() {
     let change = world.begin("1.0");
     // Somebody watches, and both agents wait for an answer.
     let mut watching = world.start_command(&["watch", "chg-1", "--json=lines"]);
+    watching.says("\"ring_started\"", 20);
     for (ring, state) in [
         (0, RingState::Proving),
         (0, RingState::Baking),
