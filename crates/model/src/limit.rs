@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// A JSON body of our own API; the largest real one is a release with its definition.
 pub const BODY_BYTES: usize = 2 << 20;
+/// What is read of a body where none belongs: enough for the `{}` that some programs always send.
+pub const UNREAD_BODY_BYTES: usize = 1 << 10;
 /// From the first byte of a request to the end of its headers, and between two requests of a connection. A sender
 /// that is slower holds a connection for nothing.
 pub const HEADERS_TIME: Duration = Duration::from_secs(30);

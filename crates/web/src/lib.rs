@@ -25,6 +25,7 @@ mod patience;
 mod range;
 pub mod routes;
 mod serve;
+mod unread;
 
 pub use access::Access;
 pub use app::{App, streams};

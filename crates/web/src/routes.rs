@@ -14,6 +14,7 @@ use crate::access::{Access, guard};
 use crate::describe::{Describe, Described, delete, get, head, post, put};
 use crate::dialect;
 pub use crate::dialect::Dialect;
+use crate::unread::{self, Reads};
 use crate::{App, agent, api, error, health, ingest, openapi, page, patience};
 
 /// Is one row of the table.
@@ -393,9 +394,11 @@ pub fn router(app: App) -> Router {
             usize::MAX => DefaultBodyLimit::disable(),
             bytes => DefaultBodyLimit::max(bytes),
         };
+        let reads = Reads::of(&route);
         let guarded = route
             .handler
             .layer(limit)
+            .layer(middleware::from_fn_with_state(reads, unread::refuse))
             .layer(middleware::from_fn_with_state(
                 (app.clone(), route.access),
                 guard,

@@ -14,6 +14,13 @@ fn path(digest: impl std::fmt::Display) -> String {
     format!("/api/v1/deliver/artifacts/{digest}?service=shop")
 }
 
+/// Asks whether the bytes are here.
+async fn head(world: &World, operator: &str, digest: Digest) -> Answer {
+    let path = format!("/api/v1/deliver/artifacts/{digest}");
+    let call = world.call(Method::HEAD, &path);
+    call.bearer(operator).send().await
+}
+
 async fn upload(world: &World, operator: &str, digest: Digest, bytes: &'static [u8]) -> Answer {
     world.put(&path(digest)).bearer(operator).body(bytes).await
 }
@@ -66,8 +73,8 @@ async fn bytes_of_another_digest_leave_nothing_behind() {
         "{problem}"
     );
     assert_eq!(world.blobs(), [""; 0]);
-    let head = world.call(Method::HEAD, &path(digest)).bearer(&operator);
-    head.send().await.expect(StatusCode::NOT_FOUND);
+    let absent = head(&world, &operator, digest).await;
+    absent.expect(StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -162,15 +169,10 @@ async fn head_tells_whether_the_bytes_are_here() {
     let world = World::new();
     let operator = world.token(Role::Operator).await;
     let digest = world.artifact(&operator, BYTES).await;
-    let head = |digest: Digest| {
-        world
-            .call(Method::HEAD, &path(digest))
-            .bearer(&operator)
-            .send()
-    };
-    let answer = head(digest).await;
+    let answer = head(&world, &operator, digest).await;
     assert_eq!(answer.expect(StatusCode::OK).header("content-length"), "20");
-    head(Digest::of(b"")).await.expect(StatusCode::NOT_FOUND);
+    let absent = head(&world, &operator, Digest::of(b"")).await;
+    absent.expect(StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -180,8 +182,8 @@ async fn a_file_cut_short_on_disk_counts_as_missing_until_it_is_sent_again() {
     let digest = world.artifact(&operator, BYTES).await;
     let file = world.folder.path().join("blobs").join(file_name(digest));
     std::fs::write(&file, &BYTES[..5]).unwrap();
-    let head = world.call(Method::HEAD, &path(digest)).bearer(&operator);
-    head.send().await.expect(StatusCode::NOT_FOUND);
+    let absent = head(&world, &operator, digest).await;
+    absent.expect(StatusCode::NOT_FOUND);
     upload(&world, &operator, digest, BYTES)
         .await
         .expect(StatusCode::CREATED);
@@ -256,14 +258,20 @@ async fn an_upload_names_its_service() {
     let world = World::new();
     let operator = world.token(Role::Operator).await;
     let digest = Digest::of(BYTES);
-    for query in ["", "?service=", "?service=a%2fb", "?name=shop"] {
+    let refusals = [
+        ("", "bad_query"),
+        ("?service=", "bad_query"),
+        ("?service=a%2fb", "bad_query"),
+        ("?name=shop", "unknown_parameter"),
+    ];
+    for (query, code) in refusals {
         let path = format!("/api/v1/deliver/artifacts/{digest}{query}");
         let answer = world
             .put(&path)
             .bearer(&operator)
             .body(Body::from(BYTES))
             .await;
-        answer.problem(400, "bad_query");
+        answer.problem(400, code);
     }
     assert_eq!(world.blobs(), [""; 0]);
 }

@@ -218,6 +218,7 @@ fn good(path: &str) -> Value {
             "annotations": { "summary": "it is down" }, "startsAt": now, "endsAt": null,
             "generatorURL": "http://rules.example.test/graph?x=1",
         }]),
+        "/api/v1/deliver/join-tokens" => json!({}),
         _ => json!({ "any": ["thing", 1, null] }),
     }
 }

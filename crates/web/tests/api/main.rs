@@ -20,6 +20,7 @@ mod hosts;
 mod object_store;
 mod orders;
 mod pages;
+mod refused;
 mod rehearsals;
 mod releases;
 mod reports;
