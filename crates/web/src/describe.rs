@@ -1,7 +1,6 @@
 //! What a handler takes and answers, read off its signature, so that the description of the API cannot say
 //! anything else than the code.
 
-
 use axum::Json;
 use axum::body::Body as AnyBody;
 use axum::extract::{Extension, State};
