@@ -130,6 +130,7 @@ async fn token(store: &Store, ids: &Ids, random: &Random) -> Result<String> {
         expires_at: None,
         used_at: None,
         revoked_at: None,
+        for_host: None,
     };
     let hash = store::token::hash(&secret);
     let keep = store.write(move |tx: &mut Tx<'_>| store::token::insert(tx, &token, hash));

@@ -106,7 +106,7 @@ impl Fleet {
     /// Starts that many agents with the label `role=bench`.
     pub(crate) fn start_agents(&mut self, count: usize) -> Result<()> {
         for n in 1..=count {
-            let token = self.client()?.join_token()?.token;
+            let token = self.client()?.join_token(None)?.token;
             let name = format!("web-{n}");
             let mut command = Command::new(&self.program);
             command

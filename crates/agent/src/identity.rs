@@ -10,6 +10,7 @@ use model::api::agent::Enrol;
 use model::{Digest, HostId, HostName, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::state::State;
 use crate::{Config, procfs};
 
 /// Is what the server knows this host by.
@@ -110,18 +111,45 @@ pub fn join(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {
             config.server_url
         );
     }
-    let client = Client::new(&config.server_url, Some(join_token.clone()));
-    let enrolled = client.enrol(&enrolment(config))?;
-    let identity = Identity {
-        agent_id: enrolled.agent_id,
-        host: config.host.clone(),
-        server_url: config.server_url.clone(),
-        token: enrolled.token,
-    };
+    let identity = enrol(config, join_token)?;
     identity.save(&config.base)?;
     Ok(Joined {
         identity,
         already: false,
+    })
+}
+
+/// Enrols this host although it may have joined before: the identity kept under `base` is replaced.
+///
+/// Services that run go on. Where the server knows it as another host than before, orders count from the
+/// beginning: the numbers of the one it was mean nothing for the one it is.
+///
+/// # Errors
+/// An agent runs on this `base`, or the server's refusal; then nothing is replaced.
+pub fn join_again(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {
+    std::fs::create_dir_all(&config.base)
+        .with_context(|| format!("cannot make {}", config.base.display()))?;
+    let _lock = crate::run::lock(&config.base).context("stop the agent first")?;
+    let before = Identity::load(&config.base)?;
+    let identity = enrol(config, join_token)?;
+    if before.is_none_or(|before| before.agent_id != identity.agent_id) {
+        State::open(&config.base)?.count_anew()?;
+    }
+    identity.save(&config.base)?;
+    Ok(Joined {
+        identity,
+        already: false,
+    })
+}
+
+fn enrol(config: &Config, join_token: &Secret) -> anyhow::Result<Identity> {
+    let client = Client::new(&config.server_url, Some(join_token.clone()));
+    let enrolled = client.enrol(&enrolment(config))?;
+    Ok(Identity {
+        agent_id: enrolled.agent_id,
+        host: config.host.clone(),
+        server_url: config.server_url.clone(),
+        token: enrolled.token,
     })
 }
 

@@ -42,7 +42,7 @@ mod unpack;
 mod worker;
 
 pub use config::{Config, Timings};
-pub use identity::{Identity, Joined, join};
+pub use identity::{Identity, Joined, join, join_again};
 pub use leftover::{Leftover, end_leftovers, leftovers};
 pub use run::run;
 pub use stop::Stop;

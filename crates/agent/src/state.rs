@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS event (
 );
 ";
 
+const STRING_KEYS: &str = "records have string keys";
+
 /// Is the agent's memory; one writer at a time.
 pub(crate) struct State {
     db: Mutex<Connection>,
@@ -96,6 +98,26 @@ impl State {
         self.write(|tx| take_all(tx, wish))
     }
 
+    /// Forgets how far the orders of the host it was had counted: any order of the one it is now is newer. What
+    /// is wished and what runs stays.
+    pub(crate) fn count_anew(&self) -> anyhow::Result<()> {
+        let services = self.services()?;
+        self.write(|tx| {
+            set_meta(tx, "epoch", 0)?;
+            set_meta(tx, "revision", 0)?;
+            for (wish, record) in &services {
+                let (mut wish, mut record) = (wish.clone(), record.clone());
+                wish.generation = 0;
+                if let Some(record) = &mut record {
+                    record.wish.generation = 0;
+                }
+                put_service(tx, &wish, record.as_ref())?;
+            }
+            Ok(())
+        })
+        .context("cannot write state.db")
+    }
+
     /// Returns every service ever taken: its newest wish, and how far it was.
     pub(crate) fn services(&self) -> anyhow::Result<Vec<(Desired, Option<Record>)>> {
         let db = self.db();
@@ -122,7 +144,7 @@ impl State {
         events: &[EventKind],
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let text = serde_json::to_string(record).expect("records have string keys");
+        let text = serde_json::to_string(record).expect(STRING_KEYS);
         self.write(|tx| {
             tx.execute(
                 "UPDATE service SET record = ?2 WHERE name = ?1",
@@ -269,6 +291,20 @@ fn save_wish(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<()> {
             desired.generation.cast_signed(),
             text
         ],
+    )?;
+    Ok(())
+}
+
+fn put_service(
+    tx: &Transaction<'_>,
+    wish: &Desired,
+    record: Option<&Record>,
+) -> rusqlite::Result<()> {
+    save_wish(tx, wish)?;
+    let record = record.map(|record| serde_json::to_string(record).expect(STRING_KEYS));
+    tx.execute(
+        "UPDATE service SET record = ?2 WHERE name = ?1",
+        params![wish.service.as_str(), record],
     )?;
     Ok(())
 }

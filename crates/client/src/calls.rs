@@ -7,15 +7,15 @@ use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
 use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewRelease, NewRollout,
-    ReleaseView, Shipped,
+    Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease,
+    NewRollout, ReleaseView, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::TokenView;
 use model::deliver::{FreezeOverride, Rollout};
 use model::observe::Change;
-use model::{ChangeId, Digest, FreezeName, HostId, ServiceName};
+use model::{ChangeId, Digest, FreezeName, HostId, HostName, ServiceName};
 use serde::Serialize;
 
 use crate::{Client, Download, Error};
@@ -39,9 +39,9 @@ impl Client {
         self.get_json("/api/v1/me", &[])
     }
 
-    /// Makes a token with which one host may enrol.
-    pub fn join_token(&self) -> Result<JoinToken, Error> {
-        self.post_json("/api/v1/deliver/join-tokens", &Nothing {})
+    /// Makes a token with which one host may enrol; with a name only the host of that name, known or not.
+    pub fn join_token(&self, host: Option<HostName>) -> Result<JoinToken, Error> {
+        self.post_json("/api/v1/deliver/join-tokens", &NewJoinToken { host })
     }
 
     /// Tells whether the server holds these bytes already.

@@ -81,6 +81,7 @@ fn make_admin(
         expires_at: None,
         used_at: None,
         revoked_at: None,
+        for_host: None,
     };
     let fact = Fact::TokenCreated {
         name: token.name.clone(),

@@ -39,6 +39,15 @@ pub enum Fact {
     HostEnrolledAgain {
         host: HostName,
     },
+    /// It showed a token that a person made for it, and has another identity from now on.
+    HostLetBackIn {
+        host: HostName,
+    },
+    /// It was enrolled with a machine id another host has, because a person made a token for it.
+    HostSharesMachine {
+        host: HostName,
+        with: HostName,
+    },
     /// A person said that a rollout is not to wait for it; it stays owed the release.
     HostExcluded {
         host: HostName,

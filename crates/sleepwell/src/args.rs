@@ -151,13 +151,20 @@ pub(crate) enum AgentCommand {
     /// Run the agent of a host that joined before
     Run(AgentOptions),
     /// Print the line that makes another host join
-    Token,
+    Token(AgentToken),
     /// Make a session of its own and become the command (used by the agent itself)
     #[command(hide = true)]
     ExecService {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<std::ffi::OsString>,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AgentToken {
+    /// Let in the host of this name alone, even if it is enrolled already or is a copy of another machine
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<HostName>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -169,6 +176,9 @@ pub(crate) struct Join {
     /// Only join; run later with `sleepwell agent run`
     #[arg(long)]
     pub(crate) only: bool,
+    /// Join even if this host joined before; who it was is forgotten, what it runs goes on
+    #[arg(long)]
+    pub(crate) again: bool,
     #[command(flatten)]
     pub(crate) options: AgentOptions,
 }

@@ -6,7 +6,7 @@ use model::{Digest, HostId, Timestamp, TokenId};
 use crate::{Error, Row, Tx};
 
 const TABLE: &str = "token";
-const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us, used_us";
+const COLUMNS: &str = "id, name, role, host, created_us, expires_us, revoked_us, used_us, for_host";
 
 /// Returns what is stored of a secret.
 pub fn hash(secret: &str) -> Digest {
@@ -16,8 +16,9 @@ pub fn hash(secret: &str) -> Digest {
 /// Stores a new token with the [`hash`] of its secret, which nobody keeps.
 pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Error> {
     tx.execute(
-        "INSERT INTO token (id, hash, name, role, host, created_us, expires_us, revoked_us, used_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO token
+           (id, hash, name, role, host, created_us, expires_us, revoked_us, used_us, for_host)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
             token.id.into(),
             hash.into(),
@@ -28,6 +29,7 @@ pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Er
             token.expires_at.into(),
             token.revoked_at.into(),
             token.used_at.into(),
+            token.for_host.as_ref().into(),
         ],
     )?;
     Ok(())
@@ -85,5 +87,6 @@ fn read(row: &Row) -> Result<TokenView, Error> {
         expires_at: row.maybe(5, Row::time)?,
         revoked_at: row.maybe(6, Row::time)?,
         used_at: row.maybe(7, Row::time)?,
+        for_host: row.maybe(8, Row::parsed)?,
     })
 }

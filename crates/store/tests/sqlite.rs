@@ -108,3 +108,53 @@ fn a_database_of_a_newer_program_is_refused() {
     let error = Store::open_sqlite(&path, Durability::Full).unwrap_err();
     assert!(error.to_string().contains("schema 99"), "{error}");
 }
+
+/// In earlier schemas the name of a retired host was taken for good.
+#[tokio::test]
+async fn hosts_of_a_database_of_an_earlier_schema_are_expected_or_retired_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sleepwell.db");
+    let file = rusqlite::Connection::open(&path).unwrap();
+    for sql in [
+        include_str!("../src/migrations/0001_thread.sql"),
+        include_str!("../src/migrations/0002_commit_order.sql"),
+        include_str!("../src/migrations/0003_delivery.sql"),
+        include_str!("../src/migrations/0004_journal_written.sql"),
+        include_str!("../src/migrations/0005_alerts.sql"),
+        include_str!("../src/migrations/0006_watch.sql"),
+        include_str!("../src/migrations/0007_ahead.sql"),
+        include_str!("../src/migrations/0008_freeze.sql"),
+        include_str!("../src/migrations/0009_queue.sql"),
+        "CREATE TABLE schema_version (version BIGINT NOT NULL);
+         INSERT INTO schema_version (version) VALUES (9);",
+    ] {
+        file.execute_batch(sql).unwrap();
+    }
+    let expected = contract::fleet::example(1, "web-1");
+    let mut retired = contract::fleet::example(2, "web-2");
+    retired.retired_at = Some(contract::at(5));
+    // A label is a host's own word and says nothing of whether it is retired.
+    retired
+        .labels
+        .insert("note", "\"retired_at\":null")
+        .unwrap();
+    for host in [&expected, &retired] {
+        let sql = "INSERT INTO deliver_host (id, name, machine_id, revision, last_seen_us, body)
+                   VALUES (?1, ?2, ?3, 4, 0, ?4)";
+        let body = serde_json::to_string(host).unwrap();
+        let (id, name) = (host.id.to_string(), host.name.to_string());
+        file.execute(sql, [id, name, host.machine_id.clone(), body])
+            .unwrap();
+    }
+    let store = Store::open_sqlite(&path, Durability::Full).unwrap();
+    let all = store.read(store::host::list).await.unwrap();
+    assert_eq!(all, [expected.clone(), retired]);
+    let id = expected.id;
+    let revision = store.read(move |tx| store::host::revision(tx, id)).await;
+    assert_eq!(revision.unwrap(), 4);
+    let insert = |n, name: &'static str| {
+        store.write(move |tx| store::host::insert(tx, &contract::fleet::example(n, name)))
+    };
+    insert(3, "web-2").await.unwrap();
+    insert(4, "web-1").await.unwrap_err();
+}

@@ -95,7 +95,7 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
     (
         "POST",
         "/api/v1/deliver/join-tokens",
-        "Make a token with which one host may enrol",
+        "Make a token with which one host may enrol; with a name that host alone",
     ),
     (
         "GET",

@@ -93,7 +93,7 @@ fn a_hook_is_told_who_it_works_for() {
     world.start();
     let proved = world.server.proves(Proof::Converged, 1);
     let (folder, port) = (one.release.folder(), proved.port.unwrap());
-    let agent = world.server.agent;
+    let agent = world.server.agent();
     let key = format!("{agent}/shop/1/{folder}/post_start");
     let expected = format!("{key} {} {port} {port} from {folder}", pid(&proved));
     assert_eq!(lines(&notes), [expected]);

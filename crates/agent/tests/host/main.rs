@@ -486,6 +486,42 @@ fn joining_twice_is_once_and_another_server_is_refused() {
     assert_eq!(meta.mode() & 0o777, 0o600);
 }
 
+/// The server gave the same identity again, or another one: its numbers of orders count or begin anew.
+#[test]
+fn a_host_that_joins_again_as_another_follows_orders_from_the_first_on_and_its_service_goes_on() {
+    let mut world = World::new();
+    let one = again(&world.release("1.0", "ok"), 7);
+    world.server.wish(9, &one);
+    world.start();
+    let first = world.server.proves(Proof::Converged, 7);
+    let secret = model::Secret::new("join");
+    let error = agent::join_again(&world.config, &secret).unwrap_err();
+    assert!(
+        format!("{error:#}").starts_with("stop the agent first"),
+        "{error:#}"
+    );
+    world.stop();
+    assert!(!agent::join_again(&world.config, &secret).unwrap().already);
+    world.start();
+    world.server.wish(9, &again(&world.release("2.0", "ok"), 6));
+    let seen = || world.server.last()?.refused.into_iter().next();
+    let refused = until("a refusal", 10, seen, String::new);
+    assert_eq!(
+        (refused.seen, refused.offered),
+        (7, 6),
+        "it is the same host"
+    );
+
+    world.stop();
+    world.server.become_another();
+    agent::join_again(&world.config, &secret).unwrap();
+    world.server.wish(1, &again(&one, 1));
+    world.start();
+    let after = world.server.proves(Proof::Converged, 1);
+    assert_eq!(pid(&after), pid(&first), "the process was not touched");
+    assert!(world.server.last().unwrap().refused.is_empty());
+}
+
 #[test]
 fn other_checks_and_a_program_that_is_not_there_are_told_apart() {
     let mut world = World::new();

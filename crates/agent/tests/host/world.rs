@@ -36,7 +36,7 @@ pub(crate) struct Board {
 pub(crate) struct Server {
     pub(crate) url: String,
     /// Who an agent is here; no two agents of a machine are one, also in tests that run side by side.
-    pub(crate) agent: model::HostId,
+    agent: Arc<Mutex<model::HostId>>,
     pub(crate) board: Arc<(Mutex<Board>, Condvar)>,
 }
 
@@ -45,7 +45,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
-            agent: unique_agent(),
+            agent: Arc::new(Mutex::new(unique_agent())),
             board: Arc::default(),
         };
         let its = server.clone();
@@ -56,6 +56,15 @@ impl Server {
             }
         });
         server
+    }
+
+    pub(crate) fn agent(&self) -> model::HostId {
+        *self.agent.lock().unwrap()
+    }
+
+    /// Gives whoever joins from now on another identity.
+    pub(crate) fn become_another(&self) {
+        *self.agent.lock().unwrap() = unique_agent();
     }
 
     fn talk(&self, stream: &TcpStream) {
@@ -86,7 +95,7 @@ impl Server {
         let path = line.split(' ').nth(1).unwrap_or("");
         match path {
             "/agent/v1/enrol" => {
-                let json = serde_json::json!({"agent_id": self.agent, "token": "t0k3n"});
+                let json = serde_json::json!({"agent_id": self.agent(), "token": "t0k3n"});
                 ("200 OK", json.to_string().into_bytes())
             }
             "/agent/v1/sync" => self.sync(&serde_json::from_slice(body).unwrap()),

@@ -15,7 +15,8 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, HostExcluded, HostOrder, HostView, NewRelease, NewRollout, Shipped,
+    Adopt, HostExcluded, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease, NewRollout,
+    Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -205,8 +206,10 @@ impl World {
     pub async fn join(&mut self, name: HostName, labels: Labels) -> Result<()> {
         let admin = self.admin.clone();
         let path = "/api/v1/deliver/join-tokens";
-        let token: model::api::deliver::JoinToken =
-            self.post(path, &admin, &()).await.map_err(told)?;
+        let token: JoinToken = self
+            .post(path, &admin, &NewJoinToken::default())
+            .await
+            .map_err(told)?;
         let enrol = Fleet::enrolment(&name, labels);
         let enrolled: model::api::agent::Enrolled = self
             .post("/agent/v1/enrol", &token.token, &enrol)

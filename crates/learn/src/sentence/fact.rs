@@ -64,6 +64,12 @@ fn text(fact: &Fact, entry: &Entry) -> String {
         Fact::HostEnrolledAgain { host } => format!(
             "{host} was enrolled again, since it had never reported; the identity it was given first is void."
         ),
+        Fact::HostLetBackIn { host } => format!(
+            "{host} was let in again with a token made for it; the identity it had before is void."
+        ),
+        Fact::HostSharesMachine { host, with } => format!(
+            "{host} was enrolled with the machine id of {with}, as the token made for it allows."
+        ),
         Fact::HostEnrolled { host } => {
             format!("{host} was enrolled and is expected to report from now on.")
         }

@@ -82,6 +82,17 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "web-1 was enrolled again, since it had never reported; the identity it was given first is void.",
         ),
         (
+            Fact::HostLetBackIn { host: name(1) },
+            "web-1 was let in again with a token made for it; the identity it had before is void.",
+        ),
+        (
+            Fact::HostSharesMachine {
+                host: name(2),
+                with: name(1),
+            },
+            "web-2 was enrolled with the machine id of web-1, as the token made for it allows.",
+        ),
+        (
             Fact::HostExcluded {
                 host: name(8),
                 reason: "new disk".to_owned(),
@@ -736,9 +747,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::RolloutQueued { .. } => 48,
         Fact::RolloutNotBegun { .. } => 49,
         Fact::RolloutSuperseded { .. } => 50,
+        Fact::HostLetBackIn { .. } => 51,
+        Fact::HostSharesMachine { .. } => 52,
     }
 }
-const VARIANTS: usize = 51;
+const VARIANTS: usize = 53;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -104,7 +104,19 @@ pub struct Adopt {
     pub reason: String,
 }
 
-/// `POST /api/v1/deliver/join-tokens`.
+/// `POST /api/v1/deliver/join-tokens`: whom the token is to let in.
+///
+/// A misspelt field is refused: without it the token would let in more than was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewJoinToken {
+    /// Only the host of this name, and that one even if it is enrolled or shares its machine id with
+    /// another: whoever asks says so. None: any host that is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+}
+
+/// The answer to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JoinToken {
     pub token: String,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostId, Role, Timestamp, TokenId};
+use crate::{HostId, HostName, Role, Timestamp, TokenId};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NewToken {
@@ -21,6 +21,9 @@ pub struct TokenView {
     pub expires_at: Option<Timestamp>,
     /// When a join token let its host in.
     pub used_at: Option<Timestamp>,
+    /// The only host a join token lets in: also one that is enrolled, or shares its machine id with another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_host: Option<HostName>,
     pub revoked_at: Option<Timestamp>,
 }
 

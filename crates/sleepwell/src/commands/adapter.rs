@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, args: &Adapter) -> Result<u8> {
 fn join(global: &Global, options: &AdapterOptions) -> Result<u8> {
     let adapter = config::adapter::read(&options.file)?;
     let client = connect(global)?;
-    let token = || Ok(Secret::new(client.join_token()?.token));
+    let token = || Ok(Secret::new(client.join_token(None)?.token));
     let joined = adapter::join(&adapter, &base(options)?, client.base_url(), token)?;
     let mut text = String::new();
     for host in &joined {

@@ -8,24 +8,31 @@ use model::{HostName, Labels, Secret};
 
 use super::connect::connect;
 use super::print;
-use crate::args::{Agent, AgentCommand, AgentOptions, Global, Join};
+use crate::args::{Agent, AgentCommand, AgentOptions, AgentToken, Global, Join};
 use crate::data;
 
 pub(crate) fn run(global: &Global, args: &Agent) -> Result<u8> {
     match &args.command {
         AgentCommand::Join(join) => self::join(join),
         AgentCommand::Run(options) => run_agent(options),
-        AgentCommand::Token => token(global),
+        AgentCommand::Token(args) => token(global, args),
         AgentCommand::ExecService { command } => Err(agent::exec_service(command).into()),
     }
 }
 
 /// Prints the line that makes another host join.
-fn token(global: &Global) -> Result<u8> {
+fn token(global: &Global, args: &AgentToken) -> Result<u8> {
     let client = connect(global)?;
-    let token = client.join_token()?;
+    let token = client.join_token(args.host.clone())?;
+    let (options, whom) = match &args.host {
+        Some(host) => (
+            format!(" --again --name {host}"),
+            format!("It lets in {host} alone; whatever was {host} until then is nobody.\n"),
+        ),
+        None => (String::new(), String::new()),
+    };
     print(&format!(
-        "sleepwell agent join {} {}\n\nIt works once, until {}.\n",
+        "sleepwell agent join {} {}{options}\n\nIt works once, until {}.\n{whom}",
         client.base_url(),
         token.token,
         token.expires_at
@@ -41,7 +48,12 @@ fn join(args: &Join) -> Result<u8> {
         args.token.clone()
     };
     let config = config(&args.options, &args.url)?;
-    let joined = agent::join(&config, &Secret::new(token))?;
+    let join = if args.again {
+        agent::join_again
+    } else {
+        agent::join
+    };
+    let joined = join(&config, &Secret::new(token))?;
     let host = &joined.identity.host;
     if joined.already {
         tracing::info!(host.name = %host, "{host} had joined {} before", args.url);

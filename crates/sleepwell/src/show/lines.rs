@@ -60,6 +60,8 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::TokenRevoked { .. }
         | Fact::HostEnrolled { .. }
         | Fact::HostEnrolledAgain { .. }
+        | Fact::HostLetBackIn { .. }
+        | Fact::HostSharesMachine { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::FreezeSet { .. }

@@ -216,7 +216,7 @@ async fn start_agents(
                 String::new()
             }
             None => {
-                let made = tokio::task::spawn_blocking(move || joining.join_token());
+                let made = tokio::task::spawn_blocking(move || joining.join_token(None));
                 made.await??.token
             }
         };

@@ -228,6 +228,58 @@ pub(crate) async fn a_host_name_is_taken_once(store: Store) {
     );
 }
 
+pub(crate) async fn the_name_of_a_retired_host_is_free_and_both_are_kept(store: Store) {
+    let retired = Host {
+        retired_at: Some(at(1)),
+        ..example(1, "web-1")
+    };
+    let young = Host {
+        machine_id: retired.machine_id.clone(),
+        ..example(2, "web-1")
+    };
+    let (old, new) = (retired.clone(), young.clone());
+    store
+        .write(move |tx| {
+            host::insert(tx, &example(1, "web-1"))?;
+            host::save(tx, &old)?;
+            host::insert(tx, &new)
+        })
+        .await
+        .unwrap();
+    let name = young.name.clone();
+    let by_name = store.read(move |tx| host::by_name(tx, &name)).await;
+    assert_eq!(by_name.unwrap(), Some(young.clone()));
+    let machine = young.machine_id.clone();
+    let by_machine = store.read(move |tx| host::by_machine(tx, &machine)).await;
+    assert_eq!(by_machine.unwrap(), Some(young.clone()));
+    let expected = store.read(|tx| host::seen_before(tx, at(1))).await.unwrap();
+    assert_eq!(expected.len(), 1, "nobody waits for the retired one");
+    let all = store.read(host::list).await.unwrap();
+    assert_eq!(all, [retired, young]);
+    let third = store
+        .write(|tx| host::insert(tx, &example(3, "web-1")))
+        .await;
+    assert!(matches!(third, Err(Error::Exists(_))), "{third:?}");
+}
+
+pub(crate) async fn a_host_is_found_by_the_machine_it_is_now(store: Store) {
+    let moved = Host {
+        machine_id: "another".to_owned(),
+        ..example(1, "web-1")
+    };
+    let saved = moved.clone();
+    store
+        .write(move |tx| {
+            host::insert(tx, &example(1, "web-1"))?;
+            host::save(tx, &saved)
+        })
+        .await
+        .unwrap();
+    let find = |machine: &'static str| store.read(move |tx| host::by_machine(tx, machine));
+    assert_eq!(find("another").await.unwrap(), Some(moved));
+    assert_eq!(find("machine 1").await.unwrap(), None);
+}
+
 pub(crate) async fn repeated_events_are_stored_once(store: Store) {
     let host = HostId::new(at(0), 1);
     let event = |seq| Event {

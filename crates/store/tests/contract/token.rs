@@ -14,6 +14,7 @@ pub(crate) fn view(n: u128) -> TokenView {
         expires_at: Some(at(60)),
         used_at: None,
         revoked_at: None,
+        for_host: None,
     }
 }
 
@@ -31,6 +32,21 @@ pub(crate) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Store) 
     assert!(revoke().await.unwrap());
     assert!(!revoke().await.unwrap());
     assert_eq!(find(hash).await.unwrap().unwrap().revoked_at, Some(at(5)));
+}
+
+pub(crate) async fn a_join_token_keeps_whom_it_was_made_for(store: Store) {
+    let made = TokenView {
+        role: Role::Join,
+        for_host: Some("web-1".parse().unwrap()),
+        ..view(1)
+    };
+    let (stored, hash) = (made.clone(), Digest::of(b"join"));
+    store
+        .write(move |tx| token::insert(tx, &stored, hash))
+        .await
+        .unwrap();
+    let found = store.read(move |tx| token::by_hash(tx, hash)).await;
+    assert_eq!(found.unwrap(), Some(made));
 }
 
 pub(crate) async fn a_join_token_is_used_once_unless_it_is_revoked(store: Store) {

@@ -1,5 +1,8 @@
 //! `POST /agent/v1/enrol`: a host joins with a token that lets one host in, and may repeat the call until
 //! it has reported.
+//!
+//! A machine id or name that is known is refused, unless the token was made for the host of that name: then a
+//! person said so.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -30,7 +33,7 @@ pub(crate) async fn enrol(
     let hash = store::token::hash(&token);
     let agent_id = app
         .store
-        .write(move |tx| store_host(tx, caller.id, request, hash, (&ids, now)))
+        .write(move |tx| store_host(tx, &caller, request, hash, (&ids, now)))
         .await?;
     app.wakes.journal.nudge();
     app.wakes.rollouts.nudge();
@@ -50,31 +53,15 @@ fn check(request: &Enrol) -> Result<()> {
     Ok(())
 }
 
-/// Lets a new host in, or the one this join token let in once more, and returns its id. Whoever shows
-/// the secret of `hash` from here on is this host.
+/// Lets a host in and returns its id. Whoever shows the secret of `hash` from here on is this host.
 fn store_host(
     tx: &mut store::Tx<'_>,
-    join: TokenId,
+    join: &TokenView,
     request: Enrol,
     hash: Digest,
     (ids, now): (&Ids, Timestamp),
 ) -> std::result::Result<HostId, Failure> {
-    let (host, fact) = match asks_again(tx, join, &request)? {
-        None => {
-            let host = let_in_new(tx, join, new_host(request, ids.host(now), join, now))?;
-            let fact = Fact::HostEnrolled {
-                host: host.name.clone(),
-            };
-            (host, fact)
-        }
-        Some(host) => {
-            let host = let_in_again(tx, host, request, now)?;
-            let fact = Fact::HostEnrolledAgain {
-                host: host.name.clone(),
-            };
-            (host, fact)
-        }
-    };
+    let (host, fact) = let_in(tx, join, request, (ids, now))?;
     store::token::insert(tx, &agent_token(&host, ids.token(now), now), hash)?;
     let entry = Entry {
         id: ids.entry(now),
@@ -89,31 +76,73 @@ fn store_host(
     Ok(host.id)
 }
 
-/// Returns the host that was let in by this very call when it came before and its answer was lost.
+/// Decides which host this is: the one this very call let in before, the one the token was made for, or a
+/// new one.
+fn let_in(
+    tx: &mut store::Tx<'_>,
+    join: &TokenView,
+    request: Enrol,
+    (ids, now): (&Ids, Timestamp),
+) -> std::result::Result<(Host, Fact), Failure> {
+    refuse_another(join, &request)?;
+    let known = store::host::by_name(tx, &request.hostname)?;
+    match known {
+        Some(host) if asks_again(&host, join, &request) => {
+            let name = host.name.clone();
+            let host = give_anew(tx, host, request, now)?;
+            Ok((host, Fact::HostEnrolledAgain { host: name }))
+        }
+        Some(mut host) if join.for_host.is_some() => {
+            use_up(tx, join, now)?;
+            host.let_in_by = Some(join.id);
+            let name = host.name.clone();
+            let host = give_anew(tx, host, request, now)?;
+            Ok((host, Fact::HostLetBackIn { host: name }))
+        }
+        _ => let_in_new(tx, join, new_host(request, ids.host(now), join.id, now)),
+    }
+}
+
+/// A token made for one host lets in no other.
+fn refuse_another(join: &TokenView, request: &Enrol) -> std::result::Result<(), Failure> {
+    match &join.for_host {
+        Some(name) if *name != request.hostname => {
+            let title = format!(
+                "this token lets in `{name}` alone, not `{}`",
+                request.hostname
+            );
+            Err(Problem::new(409, "token_of_another", title)
+                .at("hostname")
+                .hint(format!("join with --name {name}, or make a token for any new host: sleepwell agent token"))
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether the host was let in by this very call, which came before and whose answer was lost.
 ///
 /// A machine may have been rebooted, or its agent replaced, in between; what else was said of the host
 /// is said again, since rollouts may count on it already.
-fn asks_again(
-    tx: &mut store::Tx<'_>,
-    join: TokenId,
-    request: &Enrol,
-) -> std::result::Result<Option<Host>, store::Error> {
-    let known = store::host::by_machine(tx, &request.machine_id)?;
-    Ok(known.filter(|host| {
-        host.let_in_by == Some(join)
-            && host.retired_at.is_none()
-            && (&host.name, &host.labels) == (&request.hostname, &request.labels)
-    }))
+fn asks_again(host: &Host, join: &TokenView, request: &Enrol) -> bool {
+    let (machine_id, labels) = (&request.machine_id, &request.labels);
+    let same_labels = host.labels == *labels || (join.for_host.is_some() && labels.is_empty());
+    host.let_in_by == Some(join.id) && host.machine_id == *machine_id && same_labels
 }
 
-/// Gives the host another identity; whoever holds the first one is nobody from now on.
-fn let_in_again(
+/// Gives the host another identity; whoever holds the one before is nobody from now on. It may be another
+/// machine. Labels that are not said again stay: rollouts count on them.
+fn give_anew(
     tx: &mut store::Tx<'_>,
     mut host: Host,
     request: Enrol,
     now: Timestamp,
 ) -> std::result::Result<Host, Failure> {
     store::token::revoke_of_host(tx, host.id, now)?;
+    if !request.labels.is_empty() {
+        host.labels = request.labels;
+    }
+    host.machine_id = request.machine_id;
     host.boot_id = request.boot_id;
     host.agent_version = request.agent_version;
     store::host::save(tx, &host)?;
@@ -122,44 +151,69 @@ fn let_in_again(
 
 fn let_in_new(
     tx: &mut store::Tx<'_>,
-    join: TokenId,
+    join: &TokenView,
     host: Host,
-) -> std::result::Result<Host, Failure> {
-    // What is refused below costs no token: nothing of it is kept.
-    if !store::token::mark_used(tx, join, host.expected_since)? {
-        return Err(
-            Problem::new(401, "used_token", "this join token was used before")
-                .hint(USED)
-                .into(),
-        );
+) -> std::result::Result<(Host, Fact), Failure> {
+    use_up(tx, join, host.expected_since)?;
+    refuse_known_name(tx, &host)?;
+    let twin = store::host::by_machine(tx, &host.machine_id)?;
+    if let Some(other) = twin.as_ref().filter(|_| join.for_host.is_none()) {
+        return Err(known_machine(&host, other));
     }
-    refuse_known(tx, &host)?;
     refuse_too_many(tx)?;
     store::host::insert(tx, &host)?;
-    Ok(host)
+    let name = host.name.clone();
+    let fact = match twin {
+        Some(other) => Fact::HostSharesMachine {
+            host: name,
+            with: other.name,
+        },
+        None => Fact::HostEnrolled { host: name },
+    };
+    Ok((host, fact))
 }
 
-fn refuse_known(tx: &mut store::Tx<'_>, host: &Host) -> std::result::Result<(), Failure> {
-    if let Some(other) = store::host::by_name(tx, &host.name)? {
-        let is = match other.retired_at {
-            Some(_) => "was retired, and its name stays in the journal",
-            None => "is enrolled already",
-        };
-        let title = format!("a host named `{}` {is}", host.name);
-        return Err(Problem::new(409, "host_exists", title)
-            .at("hostname")
-            .hint("join with another --name")
-            .into());
+/// What is refused behind this costs no token: nothing of it is kept.
+fn use_up(
+    tx: &mut store::Tx<'_>,
+    join: &TokenView,
+    now: Timestamp,
+) -> std::result::Result<(), Failure> {
+    if store::token::mark_used(tx, join.id, now)? {
+        return Ok(());
     }
-    let same = store::host::by_machine(tx, &host.machine_id)?;
-    if let Some(other) = same.filter(|other| other.retired_at.is_none()) {
-        let title = format!("this machine is enrolled already, as `{}`", other.name);
-        return Err(Problem::new(409, "machine_exists", title)
-            .at("machine_id")
-            .hint("a copied disk keeps its machine id; give the copy a new /etc/machine-id, then join")
-            .into());
-    }
-    Ok(())
+    Err(
+        Problem::new(401, "used_token", "this join token was used before")
+            .hint(USED)
+            .into(),
+    )
+}
+
+fn refuse_known_name(tx: &mut store::Tx<'_>, host: &Host) -> std::result::Result<(), Failure> {
+    let Some(other) = store::host::by_name(tx, &host.name)? else {
+        return Ok(());
+    };
+    let title = format!("a host named `{}` is enrolled already", other.name);
+    let hint = format!(
+        "join with another --name; if this is {0} itself, which has lost who it is: sleepwell agent token --host {0}",
+        other.name
+    );
+    Err(Problem::new(409, "host_exists", title)
+        .at("hostname")
+        .hint(hint)
+        .into())
+}
+
+fn known_machine(host: &Host, other: &Host) -> Failure {
+    let title = format!("this machine is enrolled already, as `{}`", other.name);
+    let hint = format!(
+        "a copied disk keeps its machine id: give the copy a new /etc/machine-id, then join; if two hosts are meant to share one: sleepwell agent token --host {}",
+        host.name
+    );
+    Problem::new(409, "machine_exists", title)
+        .at("machine_id")
+        .hint(hint)
+        .into()
 }
 
 fn refuse_too_many(tx: &mut store::Tx<'_>) -> std::result::Result<(), Failure> {
@@ -199,5 +253,6 @@ fn agent_token(host: &Host, id: TokenId, now: Timestamp) -> TokenView {
         expires_at: None,
         used_at: None,
         revoked_at: None,
+        for_host: None,
     }
 }

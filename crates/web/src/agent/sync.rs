@@ -210,7 +210,9 @@ fn refusals(
     if refused.is_empty() {
         return Ok(vec![]);
     }
-    let told = store::journal::about(tx, &Subject::Host(host.name.clone()), limit::LIST_ITEMS)?;
+    let mut told = store::journal::about(tx, &Subject::Host(host.name.clone()), limit::LIST_ITEMS)?;
+    // Another machine may have had the name before.
+    told.retain(|entry| entry.at >= host.expected_since);
     let mut facts = Vec::new();
     for refused in refused {
         let fact = Fact::HostRefused {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use model::api::Problem;
 use model::api::token::{NewToken, TokenCreated, TokenView};
-use model::{Entry, Fact, Kind, Role, Subject, TokenId, limit};
+use model::{Entry, Fact, HostName, Kind, Role, Subject, TokenId, limit};
 
 use super::{Body, Path};
 use crate::App;
@@ -32,7 +32,7 @@ pub(crate) async fn create(
             .hint("name a time to come, or leave it out")
             .into());
     }
-    let created = store_token(&app, new, &caller.name).await?;
+    let created = store_token(&app, (new, None), &caller.name).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -67,7 +67,11 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// Stores a new token with its journal entry and returns its secret.
-pub(crate) async fn store_token(app: &App, new: NewToken, by: &str) -> Result<TokenCreated> {
+pub(crate) async fn store_token(
+    app: &App,
+    (new, for_host): (NewToken, Option<HostName>),
+    by: &str,
+) -> Result<TokenCreated> {
     let now = app.clock.now();
     let secret = app.random.secret("swt_");
     let token = TokenView {
@@ -79,6 +83,7 @@ pub(crate) async fn store_token(app: &App, new: NewToken, by: &str) -> Result<To
         expires_at: new.expires_at,
         used_at: None,
         revoked_at: None,
+        for_host,
     };
     let fact = Fact::TokenCreated {
         name: token.name.clone(),

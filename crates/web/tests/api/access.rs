@@ -392,7 +392,7 @@ async fn who_acted_is_the_name_of_the_token() {
     world
         .post("/api/v1/deliver/join-tokens")
         .bearer(&admin)
-        .send()
+        .json(&serde_json::json!({}))
         .await;
     assert_eq!(world.journal().await.last().unwrap().actor, "jonas");
 }

@@ -230,6 +230,120 @@ async fn a_name_and_a_machine_are_enrolled_once_and_the_token_is_kept() {
         .expect(StatusCode::OK);
 }
 
+/// Makes a join token for one host, as `sleepwell agent token --host NAME` does.
+async fn token_for(world: &World, host: &str) -> String {
+    let admin = world.token(Role::Admin).await;
+    let made: Value = world
+        .post("/api/v1/deliver/join-tokens")
+        .bearer(&admin)
+        .json(&json!({ "host": host }))
+        .await
+        .expect(StatusCode::CREATED)
+        .to();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_host_that_lost_who_it_is_is_let_back_in_by_a_token_made_for_it() {
+    let world = World::new();
+    let before = world.host("web-1", json!({ "role": "shop" })).await;
+    sync(&world, &before.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+    let token = token_for(&world, "web-1").await;
+    let mut request = enrol("web-1", json!({}));
+    request["machine_id"] = "another machine".into();
+    let after: Enrolled = join(&world, &token, &request)
+        .await
+        .expect(StatusCode::OK)
+        .to();
+    assert_eq!(after.agent_id, before.agent_id, "it is the same host");
+    sync(&world, &before.token, json!({}))
+        .await
+        .problem(401, "revoked_token");
+    sync(&world, &after.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+    let host = world
+        .read(move |tx| store::host::get(tx, after.agent_id))
+        .await
+        .unwrap();
+    assert_eq!(host.machine_id, "another machine");
+    assert_eq!(host.labels.get("role"), "shop", "nobody said otherwise");
+    assert!(matches!(
+        facts_about(&world, "web-1").await.as_slice(),
+        [Fact::HostEnrolled { .. }, Fact::HostLetBackIn { .. }]
+    ));
+    join(&world, &token, &request)
+        .await
+        .problem(401, "used_token");
+}
+
+#[tokio::test]
+async fn the_lost_answer_of_a_host_that_is_let_back_in_is_given_again() {
+    let world = World::new();
+    world.host("web-1", json!({ "role": "shop" })).await;
+    let token = token_for(&world, "web-1").await;
+    let request = enrol("web-1", json!({}));
+    join(&world, &token, &request).await.expect(StatusCode::OK);
+    let heard: Enrolled = join(&world, &token, &request)
+        .await
+        .expect(StatusCode::OK)
+        .to();
+    sync(&world, &heard.token, json!({}))
+        .await
+        .expect(StatusCode::NOT_MODIFIED);
+    assert_eq!(world.read(store::host::list).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_of_a_machine_joins_only_with_a_token_made_for_it() {
+    let world = World::new();
+    let first = world.host("web-1", json!({})).await;
+    let mut copy = enrol("web-2", json!({}));
+    copy["machine_id"] = "machine of web-1".into();
+    let any = world.token(Role::Join).await;
+    let problem = join(&world, &any, &copy)
+        .await
+        .problem(409, "machine_exists");
+    let hint = problem.hint.unwrap();
+    assert!(hint.contains("agent token --host web-2"), "{hint}");
+    let token = token_for(&world, "web-2").await;
+    let second: Enrolled = join(&world, &token, &copy)
+        .await
+        .expect(StatusCode::OK)
+        .to();
+    assert_ne!(second.agent_id, first.agent_id);
+    for agent in [&first, &second] {
+        sync(&world, &agent.token, json!({}))
+            .await
+            .expect(StatusCode::NOT_MODIFIED);
+    }
+    let web_1 = "web-1".parse().unwrap();
+    assert_eq!(
+        facts_about(&world, "web-2").await,
+        [Fact::HostSharesMachine {
+            host: "web-2".parse().unwrap(),
+            with: web_1,
+        }]
+    );
+}
+
+#[tokio::test]
+async fn a_token_made_for_one_host_lets_in_no_other() {
+    let world = World::new();
+    world.host("web-1", json!({})).await;
+    let token = token_for(&world, "web-1").await;
+    let problem = join(&world, &token, &enrol("web-2", json!({})))
+        .await
+        .problem(409, "token_of_another");
+    assert!(problem.title.contains("`web-1`"), "{problem}");
+    assert_eq!(world.read(store::host::list).await.len(), 1);
+    join(&world, &token, &enrol("web-1", json!({})))
+        .await
+        .expect(StatusCode::OK);
+}
+
 #[tokio::test]
 async fn what_names_a_machine_is_short_and_there() {
     let world = World::new();

@@ -1,11 +1,14 @@
 //! What a person says of a host that is gone: excluded from a rollout, or retired for good.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use model::api::agent::Enrolled;
 use model::api::deliver::{HostExcluded, HostView};
 use model::{ChangeId, Fact, HostId, Role, Subject};
 use serde_json::{Value, json};
 
+use crate::agents::{facts_about, sync};
 use crate::support::{Answer, ONE_RING, World, definition, enrol};
 
 struct Fleet {
@@ -76,6 +79,14 @@ impl Fleet {
         let host = self.hosts[n - 1].agent_id;
         self.say(&self.admin, host, "retire", &json!({ "reason": "sold" }))
             .await
+    }
+
+    async fn join(&self, name: &str, machine: Value) -> Answer {
+        let token = self.world.token(Role::Join).await;
+        let mut request = enrol(name, json!({}));
+        request["machine_id"] = machine;
+        let call = self.world.post("/agent/v1/enrol").bearer(&token);
+        call.json(&request).await
     }
 
     async fn names(&self) -> Vec<String> {
@@ -178,22 +189,51 @@ async fn the_machine_of_a_retired_host_joins_under_another_name() {
     let fleet = fleet().await;
     fleet.retire(2).await.expect(StatusCode::NO_CONTENT);
     let machine = enrol("web-2", json!({}))["machine_id"].clone();
-    let join = |name: &'static str| {
-        let (world, machine) = (&fleet.world, machine.clone());
-        async move {
-            let token = world.token(Role::Join).await;
-            let mut request = enrol(name, json!({}));
-            request["machine_id"] = machine;
-            world
-                .post("/agent/v1/enrol")
-                .bearer(&token)
-                .json(&request)
-                .await
-        }
-    };
-    let problem = join("web-2").await.problem(409, "host_exists");
-    assert!(problem.title.contains("was retired"), "{problem}");
+    let join = |name| fleet.join(name, machine.clone());
     join("web-9").await.expect(StatusCode::OK);
     assert_eq!(fleet.names().await, ["web-1", "web-9"]);
     join("web-10").await.problem(409, "machine_exists");
+}
+
+#[tokio::test]
+async fn another_machine_takes_the_name_of_a_retired_host_and_nothing_of_its_history() {
+    let fleet = fleet().await;
+    let world = &fleet.world;
+    let old = &fleet.hosts[1];
+    let refused = json!({ "refused": [
+        { "kind": "generation", "service": "shop", "seen": 9, "offered": 3 },
+    ]});
+    sync(world, &old.token, refused.clone()).await;
+    fleet.retire(2).await.expect(StatusCode::NO_CONTENT);
+    world.app.clock.advance(Duration::from_secs(1));
+
+    let answer = fleet.join("web-2", "a new machine".into()).await;
+    let young: Enrolled = answer.expect(StatusCode::OK).to();
+    assert_ne!(young.agent_id, old.agent_id);
+    assert_eq!(fleet.names().await, ["web-1", "web-2"]);
+    sync(world, &old.token, json!({}))
+        .await
+        .problem(401, "revoked_token");
+    // The name is in use now, and the rollout goes on without the retired one.
+    let third = fleet.join("web-2", "a third machine".into()).await;
+    third.problem(409, "host_exists");
+    let member =
+        |rollout: &model::deliver::Rollout| rollout.hosts().any(|host| host.id == young.agent_id);
+    let stored = world
+        .read(|tx| store::rollout::get(tx, ChangeId(1)))
+        .await
+        .unwrap();
+    assert!(
+        !member(&stored.rollout),
+        "it is owed the release as any that joins late"
+    );
+
+    // What the one before it said is not what this one said.
+    let told = facts_about(world, "web-2").await.len();
+    sync(world, &young.token, refused).await;
+    let facts = facts_about(world, "web-2").await;
+    assert!(
+        matches!(facts[told..], [Fact::HostRefused { .. }]),
+        "{facts:?}"
+    );
 }

@@ -122,7 +122,6 @@ impl Takes {
             (&Method::PUT, _, _) => Takes::Bytes,
             _ if route.dialect == Dialect::Alertmanager => Takes::Alerts,
             (_, "/api/v1/act/changes/{id}/{command}", _) => Takes::Anything,
-            (&Method::POST, "/api/v1/deliver/join-tokens", _) => Takes::Nothing,
             (&Method::POST, ..) => Takes::Json,
             _ => Takes::Nothing,
         }

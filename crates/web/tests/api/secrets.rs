@@ -77,7 +77,7 @@ async fn secrets(world: &World) -> Vec<String> {
     let answer = world
         .post("/api/v1/deliver/join-tokens")
         .bearer(&admin)
-        .send()
+        .json(&json!({}))
         .await;
     let join = answer.to::<Value>()["token"].as_str().unwrap().to_owned();
     let enrolment = enrol("web-1", json!({ "role": "shop" }));

@@ -123,6 +123,7 @@ impl World {
             expires_at,
             used_at: None,
             revoked_at,
+            for_host: None,
         };
         let hash = store::token::hash(&secret);
         self.write(move |tx| store::token::insert(tx, &token, hash))

@@ -226,7 +226,7 @@ impl World {
     fn join(&mut self, n: usize) {
         let token = self
             .client()
-            .join_token()
+            .join_token(None)
             .expect("the server makes one")
             .token;
         let mut command = sleepwell(&["agent", "join", &self.url(), "-"]);
