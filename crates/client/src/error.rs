@@ -1,6 +1,8 @@
-//! The three ways a call can fail.
+//! The four ways a call can fail.
 
 use model::api::Problem;
+
+use crate::Distrust;
 
 /// Says why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,13 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody answers who is not believed to be the server; nothing was sent.
+    #[error("cannot trust the server at {url}")]
+    Untrusted {
+        url: String,
+        #[source]
+        why: Distrust,
+    },
     /// An answer that is not what this call answers with.
     #[error("the answer of {url} makes no sense: {why}")]
     BadAnswer { url: String, why: String },
@@ -26,7 +35,7 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Error::Problem(problem) => Some(problem.status),
-            Error::Unreachable { .. } | Error::BadAnswer { .. } => None,
+            Error::Unreachable { .. } | Error::Untrusted { .. } | Error::BadAnswer { .. } => None,
         }
     }
 
@@ -34,7 +43,7 @@ impl Error {
     pub fn code(&self) -> Option<&str> {
         match self {
             Error::Problem(problem) => Some(&problem.code),
-            Error::Unreachable { .. } | Error::BadAnswer { .. } => None,
+            Error::Unreachable { .. } | Error::Untrusted { .. } | Error::BadAnswer { .. } => None,
         }
     }
 

@@ -4,13 +4,16 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use model::Secret;
+use model::{KeyPin, Secret};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Agent, Body, RequestBuilder};
 
-use crate::Error;
+use crate::tls::Tls;
+use crate::{Distrust, Error};
 
 /// Of a server that does not answer at all.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -28,6 +31,7 @@ const PROBLEM_BYTES: u64 = 64 << 10;
 pub struct Client {
     base: String,
     token: Option<Secret>,
+    pin: Option<KeyPin>,
     timeout: Duration,
     agent: Agent,
 }
@@ -43,23 +47,20 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// Makes a client of the server at `base_url`, such as `http://127.0.0.1:7700`. Connects to nothing.
+    ///
+    /// A server at `https://` has to show a certificate for its name that leads to a signer this machine trusts.
     pub fn new(base_url: &str, token: Option<Secret>) -> Self {
+        Self::pinned(base_url, token, None)
+    }
+
+    /// Makes a client that speaks with the server that has the key of `pin`, where there is one, and with no other.
+    pub fn pinned(base_url: &str, token: Option<Secret>, pin: Option<KeyPin>) -> Self {
         let base = base_url.trim_end_matches('/').to_owned();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT))
-            .user_agent(concat!("sleepwell/", env!("CARGO_PKG_VERSION")));
-        let config = if is_loopback(&base) {
-            config.proxy(None) // a proxy from the environment never reaches our own machine
-        } else {
-            config
-        };
-        let agent = config.build().new_agent();
+        let agent = agent(&base, pin);
         Self {
             base,
             token,
+            pin,
             timeout: TOTAL,
             agent,
         }
@@ -67,6 +68,11 @@ impl Client {
 
     pub fn base_url(&self) -> &str {
         &self.base
+    }
+
+    /// Returns the key the server has to have; none where a signer vouches for it, or nothing does.
+    pub fn pin(&self) -> Option<KeyPin> {
+        self.pin
     }
 
     /// Returns the same client with another limit on each call as a whole.
@@ -298,7 +304,7 @@ impl Client {
         path: &str,
         response: Result<Response<Body>, ureq::Error>,
     ) -> Result<Response<Body>, Error> {
-        let mut response = response.map_err(|e| self.unreachable(path, e))?;
+        let mut response = response.map_err(|e| self.unanswered(path, e))?;
         let status = response.status().as_u16();
         if (200..300).contains(&status) || status == 304 {
             return Ok(response);
@@ -311,6 +317,20 @@ impl Client {
         // A refusal cut short is still a refusal.
         let _ = reader.take(PROBLEM_BYTES).read_to_end(&mut body);
         Err(Error::problem(status, &body))
+    }
+
+    fn unanswered(&self, path: &str, error: ureq::Error) -> Error {
+        let url = || self.base.clone();
+        match error {
+            ureq::Error::Other(inner) => match inner.downcast::<Distrust>() {
+                Ok(why) => Error::Untrusted {
+                    url: url(),
+                    why: *why,
+                },
+                Err(inner) => self.unreachable(path, ureq::Error::Other(inner)),
+            },
+            other => self.unreachable(path, other),
+        }
     }
 
     fn unreachable<E>(&self, path: &str, source: E) -> Error
@@ -377,9 +397,68 @@ fn transfer_timeout(size_bytes: u64) -> Duration {
     TOTAL + Duration::from_secs(size_bytes / SLOWEST_BYTES_PER_S)
 }
 
-fn is_loopback(base: &str) -> bool {
-    let host = base.split_once("://").map_or(base, |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|name| host.starts_with(name))
+fn agent(base: &str, pin: Option<KeyPin>) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(CONNECT))
+        .user_agent(concat!("sleepwell/", env!("CARGO_PKG_VERSION")));
+    let config = if is_loopback(base) {
+        config.proxy(None) // a proxy from the environment never reaches our own machine
+    } else {
+        config
+    };
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(Tls::new(pin));
+    Agent::with_parts(config.build(), connector, DefaultResolver::default())
+}
+
+/// Tells whether an address leads to this machine, by the way it is written.
+pub fn is_loopback(base_url: &str) -> bool {
+    let rest = base_url
+        .split_once("://")
+        .map_or(base_url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let place = authority.rsplit('@').next().unwrap_or(authority);
+    let host = match place.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => place.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    let ip = host.parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for here in [
+            "http://127.0.0.1:7700",
+            "https://127.8.9.1/x",
+            "http://localhost",
+            "http://LOCALHOST:1",
+            "http://[::1]:7700",
+            "127.0.0.1",
+        ] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for there in [
+            "http://127.0.0.1.example.com",
+            "http://127.example.com",
+            "http://localhost.example.com:7700",
+            "http://localhost@example.com",
+            "http://10.0.0.5/localhost",
+            "http://0.0.0.0:7700",
+            "http://[::2]",
+            "",
+        ] {
+            assert!(!is_loopback(there), "{there}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod label;
 pub mod limit;
 pub mod name;
 pub mod observe;
+pub mod pin;
 pub mod role;
 mod schema;
 pub mod secret;
@@ -33,6 +34,7 @@ pub use id::{
 pub use journal::{Entry, Kind, Subject};
 pub use label::Labels;
 pub use name::{EnvironmentName, FreezeName, HostName, RingName, ServiceName, Version};
+pub use pin::KeyPin;
 pub use role::Role;
 pub use secret::Secret;
 pub use time::Timestamp;
