@@ -150,6 +150,7 @@ fn app(store: Store, (ids, random): (Ids, Random), folder: &Path) -> Result<App>
         streams: web::streams(),
         shutdown: None,
         hooks: Hooks::default(),
+        pin: None,
         supervisor: None,
         public_url: "http://127.0.0.1:7700".into(),
         command: "sleepwell".into(),

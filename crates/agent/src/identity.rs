@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use client::Client;
 use model::api::agent::Enrol;
-use model::{Digest, HostId, HostName, Secret};
+use model::pin::split_join_token;
+use model::{Digest, HostId, HostName, KeyPin, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::state::State;
@@ -19,6 +20,9 @@ pub struct Identity {
     pub agent_id: HostId,
     pub host: HostName,
     pub server_url: String,
+    /// The key the server has, where the join token named it; no other server is listened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<KeyPin>,
     token: String,
 }
 
@@ -35,14 +39,17 @@ impl std::fmt::Debug for Identity {
 #[derive(Debug)]
 pub struct Joined {
     pub identity: Identity,
-    /// It had joined this server before, and nothing was done.
+    /// It had joined this server before, and was not enrolled anew.
     pub already: bool,
+    /// It had, and knows the server by what this token says from now on: another key, or none.
+    pub repinned: bool,
 }
 
 impl Identity {
     /// Returns a client that speaks as this agent.
     pub fn client(&self) -> Client {
-        Client::new(&self.server_url, Some(Secret::new(self.token.clone())))
+        let token = Secret::new(self.token.clone());
+        Client::pinned(&self.server_url, Some(token), self.pin)
     }
 
     /// Reads the identity kept under `base`; none when this agent never joined.
@@ -58,13 +65,19 @@ impl Identity {
         Ok(Some(identity))
     }
 
-    /// Keeps where the server is from now on; what it knows this host by stays the same.
+    /// Keeps where the server is from now on and which key it has; what it knows this host by stays the same.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn move_server(&mut self, base: &Path, server_url: &str) -> anyhow::Result<()> {
-        if self.server_url != server_url {
+    pub fn move_server(
+        &mut self,
+        base: &Path,
+        server_url: &str,
+        pin: Option<KeyPin>,
+    ) -> anyhow::Result<()> {
+        if (self.server_url.as_str(), self.pin) != (server_url, pin) {
             server_url.clone_into(&mut self.server_url);
+            self.pin = pin;
             self.save(base)?;
         }
         Ok(())
@@ -89,20 +102,27 @@ impl Identity {
 }
 
 /// Enrols this host with a join token and keeps the identity under `base`. Joining the same server
-/// again does nothing and says so.
+/// again enrols nobody and says so; a server that has a new key is known by it from then on.
 ///
 /// A join that got no answer may be repeated with the same token: the server gives this machine another
-/// identity in place of the one that was lost.
+/// identity in place of the one that was lost. A token that names the server's key is shown to the server with that
+/// key only, and so is everything after it.
 ///
 /// # Errors
-/// The server's refusal, or a `base` that belongs to another server.
+/// The server's refusal, a server that is not the one the token names, or a `base` that belongs to another server.
 pub fn join(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {
     std::fs::create_dir_all(&config.base)
         .with_context(|| format!("cannot make {}", config.base.display()))?;
-    if let Some(identity) = Identity::load(&config.base)? {
+    let token = read(join_token)?;
+    if let Some(mut identity) = Identity::load(&config.base)? {
         if identity.server_url == config.server_url {
-            let already = true;
-            return Ok(Joined { identity, already });
+            let repinned = identity.pin != token.1;
+            identity.move_server(&config.base, &config.server_url, token.1)?;
+            return Ok(Joined {
+                identity,
+                already: true,
+                repinned,
+            });
         }
         bail!(
             "{} belongs to {}; give the agent another base folder to join {}",
@@ -111,11 +131,12 @@ pub fn join(config: &Config, join_token: &Secret) -> anyhow::Result<Joined> {
             config.server_url
         );
     }
-    let identity = enrol(config, join_token)?;
+    let identity = enrol(config, token)?;
     identity.save(&config.base)?;
     Ok(Joined {
         identity,
         already: false,
+        repinned: false,
     })
 }
 
@@ -131,7 +152,7 @@ pub fn join_again(config: &Config, join_token: &Secret) -> anyhow::Result<Joined
         .with_context(|| format!("cannot make {}", config.base.display()))?;
     let _lock = crate::run::lock(&config.base).context("stop the agent first")?;
     let before = Identity::load(&config.base)?;
-    let identity = enrol(config, join_token)?;
+    let identity = enrol(config, read(join_token)?)?;
     if before.is_none_or(|before| before.agent_id != identity.agent_id) {
         State::open(&config.base)?.count_anew()?;
     }
@@ -139,16 +160,23 @@ pub fn join_again(config: &Config, join_token: &Secret) -> anyhow::Result<Joined
     Ok(Joined {
         identity,
         already: false,
+        repinned: false,
     })
 }
 
-fn enrol(config: &Config, join_token: &Secret) -> anyhow::Result<Identity> {
-    let client = Client::new(&config.server_url, Some(join_token.clone()));
+/// Reads what the server is shown, and the key it has to have.
+fn read(join_token: &Secret) -> anyhow::Result<(Secret, Option<KeyPin>)> {
+    split_join_token(join_token.reveal()).map_err(anyhow::Error::msg)
+}
+
+fn enrol(config: &Config, (secret, pin): (Secret, Option<KeyPin>)) -> anyhow::Result<Identity> {
+    let client = Client::pinned(&config.server_url, Some(secret), pin);
     let enrolled = client.enrol(&enrolment(config))?;
     Ok(Identity {
         agent_id: enrolled.agent_id,
         host: config.host.clone(),
         server_url: config.server_url.clone(),
+        pin,
         token: enrolled.token,
     })
 }

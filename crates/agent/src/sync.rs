@@ -18,8 +18,7 @@ const NOTHING_NEW: Duration = Duration::from_secs(1);
 
 /// Holds a call open until the agent stops.
 pub(crate) fn run(shared: &Shared, stop: &Stop) {
-    let mut failures = 0;
-    let mut rejected = false;
+    let (mut failures, mut told) = (0, None);
     while !stop.is_stopped() {
         let wait_ms = u64::try_from(shared.config.timings.sync_wait.as_millis()).unwrap_or(0);
         let pause = match sync(shared, wait_ms) {
@@ -27,25 +26,58 @@ pub(crate) fn run(shared: &Shared, stop: &Stop) {
                 if failures > 0 {
                     tracing::info!("the server answers again");
                 }
-                (failures, rejected) = (0, false);
+                (failures, told) = (0, None);
                 if news { Duration::ZERO } else { NOTHING_NEW }
             }
             Err(e) => {
-                if e.status() == Some(401) && !rejected {
-                    rejected = true;
-                    tracing::error!(
-                        "the server rejects this agent's token; services go on, join again to be heard"
-                    );
-                } else if failures == 0 {
-                    tracing::warn!("no answer to sync, services go on: {}", install::chain(&e));
+                let trouble = Trouble::of(&e);
+                if told != Some(trouble) {
+                    trouble.tell(&e);
+                    told = Some(trouble);
                 }
                 failures += 1;
-                let steps = if rejected { 16 } else { failures - 1 };
+                let steps = match trouble {
+                    Trouble::Rejected => 16,
+                    Trouble::Untrusted | Trouble::NoAnswer => failures - 1,
+                };
                 backoff(steps, shared.config.timings.retry)
             }
         };
         if stop.wait(pause) {
             return;
+        }
+    }
+}
+
+/// Is why the server is not heard; each is said once, as long as it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// This agent's token is worth nothing there.
+    Rejected,
+    /// Somebody answers who is not the server this host joined.
+    Untrusted,
+    NoAnswer,
+}
+
+impl Trouble {
+    fn of(error: &client::Error) -> Self {
+        match error {
+            client::Error::Untrusted { .. } => Trouble::Untrusted,
+            error if error.status() == Some(401) => Trouble::Rejected,
+            _ => Trouble::NoAnswer,
+        }
+    }
+
+    fn tell(self, error: &client::Error) {
+        let why = install::chain(error);
+        match self {
+            Trouble::Rejected => tracing::error!(
+                "the server rejects this agent's token; services go on, join again to be heard"
+            ),
+            Trouble::Untrusted => tracing::error!(
+                "{why}; services go on and nothing is sent; if the server has a new key, join again with a new token"
+            ),
+            Trouble::NoAnswer => tracing::warn!("no answer to sync, services go on: {why}"),
         }
     }
 }

@@ -9,6 +9,9 @@ pub const UNREAD_BODY_BYTES: usize = 1 << 10;
 /// From the first byte of a request to the end of its headers, and between two requests of a connection. A sender
 /// that is slower holds a connection for nothing.
 pub const HEADERS_TIME: Duration = Duration::from_secs(30);
+/// From a connection to the end of its TLS handshake. Two round trips do; whoever says nothing holds a place in
+/// [`CONNECTIONS`] and no more.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Connections at the same time: each host holds two, people and tools a few.
 pub const CONNECTIONS: usize = 25_000;
 /// Between two pieces of a body; a sender that brings nothing for this long is gone, or means to be slow.

@@ -10,7 +10,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use model::api::alert::Asked;
 use model::observe::ChangeState;
 use model::time::Zone;
-use model::{ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, ServiceName, Version};
+use model::{
+    ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, KeyPin, ServiceName, Version,
+};
 
 /// Ships your change, watches what it does in production, and undoes it before you wake up.
 #[derive(Debug, Parser)]
@@ -30,6 +32,9 @@ pub(crate) struct Global {
     /// Address of the server (default: the one of the data folder, else http://127.0.0.1:7700)
     #[arg(long, global = true, env = "SLEEPWELL_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// Key the server has to have, where its certificate is its own (see `sleepwell doctor` there)
+    #[arg(long, global = true, env = "SLEEPWELL_PIN", value_name = "SHA256")]
+    pub(crate) pin: Option<KeyPin>,
     /// Environment, where a service has several
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) env: Option<EnvironmentName>,
@@ -179,6 +184,9 @@ pub(crate) struct Join {
     /// Join even if this host joined before; who it was is forgotten, what it runs goes on
     #[arg(long)]
     pub(crate) again: bool,
+    /// Speak with a server elsewhere although the connection is not encrypted
+    #[arg(long)]
+    pub(crate) plain_http: bool,
     #[command(flatten)]
     pub(crate) options: AgentOptions,
 }

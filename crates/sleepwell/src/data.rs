@@ -59,13 +59,14 @@ impl Data {
         self.join("address")
     }
 
+    /// Holds the key of the server that runs on this folder, where callers have to know it.
+    pub(crate) fn pin(&self) -> PathBuf {
+        self.join("pin")
+    }
+
     /// Makes the folder, readable by its owner alone.
     pub(crate) fn create(&self) -> Result<()> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .with_context(|| format!("cannot make the data folder {}", self.folder.display()))
+        create_private_folder(&self.folder)
     }
 
     /// Returns how this program is called so that it finds this folder again.
@@ -150,6 +151,15 @@ pub(crate) fn quote(word: &str) -> String {
     }
 }
 
+/// Makes a folder, and those above it, that only its owner can look into.
+pub(crate) fn create_private_folder(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
 /// Writes a file that only its owner can read, whole or not at all.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let part = path.with_extension("part");
@@ -162,7 +172,20 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
         .open(&part)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// Removes a file that may not be there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a secret from standard input, a line.

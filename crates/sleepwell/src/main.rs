@@ -10,6 +10,7 @@ mod data;
 mod log;
 mod serve;
 mod show;
+mod tls;
 mod up;
 
 use std::process::ExitCode;

@@ -7,15 +7,16 @@ use anyhow::{Context, Result, bail};
 use engine::{Addresses, Guard, Mail, Mandates, Senders, SmtpServer, Webhook};
 use metrics::Metrics;
 use model::deliver::Owner;
-use model::{Entry, Fact, Kind, Subject, Timestamp};
-use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Trigger, Wakes};
+use model::{Entry, Fact, KeyPin, Kind, Subject, Timestamp};
+use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Trigger, Wake, Wakes};
 use store::{Durability, Store};
 use tokio::net::TcpListener;
-use web::{App, Blobs, ObjectStore};
+use web::{App, Blobs, ObjectStore, Tls};
 
 use crate::args::{self, Global};
 use crate::config::{ServerConfig, Smtp};
 use crate::data::{self, Data};
+use crate::tls::{self, Encryption};
 
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7700);
@@ -42,12 +43,10 @@ pub(crate) fn run(global: &Global, args: &args::Serve) -> Result<u8> {
     runtime.block_on(async {
         let listener = bind(&config, args).await?;
         let address = listener.local_addr()?;
-        let url = config
-            .public_url
-            .clone()
-            .unwrap_or_else(|| format!("http://{address}"));
+        let encryption = tls::open(&config, &data, address)?;
+        let url = public_url(&config, address, encryption.tls.is_some());
         lock.write(&url)?;
-        serve(&data, &config, listener, &url).await
+        serve(&data, &config, (listener, encryption), &url).await
     })?;
     // Calls that block have their own time-outs; they are not waited for.
     runtime.shutdown_background();
@@ -81,8 +80,27 @@ async fn bind(config: &ServerConfig, args: &args::Serve) -> Result<TcpListener> 
         .with_context(|| format!("cannot listen on {wanted}; name another address with --listen"))
 }
 
+/// Returns how people reach the server.
+fn public_url(config: &ServerConfig, address: SocketAddr, is_encrypted: bool) -> String {
+    if let Some(url) = &config.public_url {
+        return url.clone();
+    }
+    if address.ip().is_unspecified() {
+        tracing::warn!(
+            "hosts and people elsewhere cannot reach {address}: set `public_url` to an address they can"
+        );
+    }
+    let scheme = if is_encrypted { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
 /// Runs until it is asked to stop.
-async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &str) -> Result<()> {
+async fn serve(
+    data: &Data,
+    config: &ServerConfig,
+    (listener, encryption): (TcpListener, Encryption),
+    url: &str,
+) -> Result<()> {
     let senders = senders(config)?;
     let store = open_store(data, config)?;
     let (clock, random) = (Clock::System, Random::System);
@@ -131,6 +149,7 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
         streams: web::streams(),
         shutdown: Some(shutdown.clone()),
         hooks: hooks(config),
+        pin: encryption.pin,
         supervisor: Some(supervisor.clone()),
         public_url: url.into(),
         command: command.as_str().into(),
@@ -139,16 +158,41 @@ async fn serve(data: &Data, config: &ServerConfig, listener: TcpListener, url: &
     if let Some(sink) = cdevent_sink(config, url) {
         engine::tell_cdevents(&context, sink, &supervisor);
     }
+    if let Some(renewal) = encryption.renewal {
+        supervisor.spawn(renewal, &Wake::default());
+    }
     stop_on_signal(trigger)?;
-    data::write_private(&data.address(), url)?;
-    tracing::info!(server.url = url, "listening on {url}");
+    tell_address(data, url, encryption.pin)?;
     tokio::try_join!(
-        answer(listener, app, shutdown.clone()),
+        answer((listener, encryption.tls), app, shutdown.clone()),
         end_loops(&supervisor, shutdown)
     )?;
-    // The next server need not ask a file that is gone; it writes its own.
+    // The next server need not ask files that are gone; it writes its own.
     let _ = std::fs::remove_file(data.address());
+    let _ = std::fs::remove_file(data.pin());
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Says where the server is and how it is known, to people and to the command line on this machine.
+fn tell_address(data: &Data, url: &str, pin: Option<KeyPin>) -> Result<()> {
+    match pin {
+        Some(pin) => data::write_private(&data.pin(), &pin.to_string())?,
+        // Of a server that was killed.
+        None => data::remove(&data.pin())?,
+    }
+    data::write_private(&data.address(), url)?;
+    match pin {
+        Some(pin) => {
+            let key = pin.to_string();
+            tracing::info!(
+                server.url = url,
+                server.key = key,
+                "listening on {url}, known by its key {pin}"
+            );
+        }
+        None => tracing::info!(server.url = url, "listening on {url}"),
+    }
     Ok(())
 }
 
@@ -186,11 +230,15 @@ fn exchange_hints(store: &Store, owner: &str, wakes: &Wakes) -> Result<()> {
 }
 
 /// Answers requests until shutdown, then for [`GRACE`] those that are under way.
-async fn answer(listener: TcpListener, app: App, shutdown: Shutdown) -> Result<()> {
+async fn answer(
+    (listener, tls): (TcpListener, Option<Tls>),
+    app: App,
+    shutdown: Shutdown,
+) -> Result<()> {
     let drain = shutdown.clone();
     let ending = async move { drain.requested().await };
     tokio::select! {
-        () = web::serve(listener, web::router(app), ending) => {}
+        () = web::serve(listener, tls, web::router(app), ending) => {}
         () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => {}
     }
     Ok(())

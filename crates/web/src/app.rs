@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metrics::Metrics;
-use model::limit;
+use model::{KeyPin, limit};
 use runtime::{Clock, Ids, Random, Shutdown, Supervisor, Wakes};
 use store::Store;
 use tokio::sync::Semaphore;
@@ -26,6 +26,8 @@ pub struct App {
     pub shutdown: Option<Shutdown>,
     /// The git hosts that may call.
     pub hooks: Hooks,
+    /// The key of this server, where hosts that join have to know it by that and not by a signer.
+    pub pin: Option<KeyPin>,
     /// The loops, for readiness; none in a world that turns them by hand.
     pub supervisor: Option<Supervisor>,
     /// How people reach the server: `http://127.0.0.1:7700`.

@@ -25,6 +25,7 @@ mod patience;
 mod range;
 pub mod routes;
 mod serve;
+mod tls;
 mod unread;
 
 pub use access::Access;
@@ -34,3 +35,4 @@ pub use hooks::Hooks;
 pub use object_store::ObjectStore;
 pub use routes::router;
 pub use serve::serve;
+pub use tls::{Tls, TlsError};

@@ -275,6 +275,7 @@ fn app(context: &Context, blobs: Blobs) -> App {
         streams: web::streams(),
         shutdown: None,
         hooks: web::Hooks::default(),
+        pin: None,
         supervisor: None,
         public_url: PUBLIC_URL.into(),
         command: COMMAND.into(),

@@ -119,6 +119,7 @@ pub struct NewJoinToken {
 /// The answer to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JoinToken {
+    /// Behind a point, where there is one, stands the key the server has ([`crate::pin::split_join_token`]).
     pub token: String,
     pub expires_at: Timestamp,
 }

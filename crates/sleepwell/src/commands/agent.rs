@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use agent::{Config, Stop};
+use agent::{Config, Joined, Stop};
 use anyhow::{Context, Result, bail};
+use model::api::Problem;
 use model::{HostName, Labels, Secret};
 
-use super::connect::connect;
-use super::print;
+use super::connect::{connect, is_private};
+use super::{Failed, print};
 use crate::args::{Agent, AgentCommand, AgentOptions, AgentToken, Global, Join};
 use crate::data;
 
 pub(crate) fn run(global: &Global, args: &Agent) -> Result<u8> {
     match &args.command {
-        AgentCommand::Join(join) => self::join(join),
+        AgentCommand::Join(join) => self::join(global, join),
         AgentCommand::Run(options) => run_agent(options),
         AgentCommand::Token(args) => token(global, args),
         AgentCommand::ExecService { command } => Err(agent::exec_service(command).into()),
@@ -40,30 +41,69 @@ fn token(global: &Global, args: &AgentToken) -> Result<u8> {
     Ok(0)
 }
 
-fn join(args: &Join) -> Result<u8> {
+fn join(global: &Global, args: &Join) -> Result<u8> {
     crate::log::start();
+    if !is_private(&args.url) && !args.plain_http {
+        return Err(in_the_clear(&args.url).into());
+    }
+    let config = config(&args.options, &args.url)?;
+    let token = join_token(global, args)?;
+    let joined = if args.again {
+        agent::join_again(&config, &token)?
+    } else {
+        agent::join(&config, &token)?
+    };
+    tell_joined(&joined);
+    if args.only {
+        return Ok(0);
+    }
+    start(config)
+}
+
+/// Returns the token, with the key named beside it where it names none itself.
+fn join_token(global: &Global, args: &Join) -> Result<Secret> {
     let token = if args.token == "-" {
         data::read_secret()?
     } else {
         args.token.clone()
     };
-    let config = config(&args.options, &args.url)?;
-    let join = if args.again {
-        agent::join_again
-    } else {
-        agent::join
-    };
-    let joined = join(&config, &Secret::new(token))?;
-    let host = &joined.identity.host;
-    if joined.already {
-        tracing::info!(host.name = %host, "{host} had joined {} before", args.url);
-    } else {
-        tracing::info!(host.name = %host, "{host} joined {}", args.url);
+    model::pin::split_join_token(&token).map_err(cut)?;
+    Ok(Secret::new(match global.pin {
+        Some(pin) if !token.contains('.') => pin.behind(&token),
+        _ => token,
+    }))
+}
+
+fn cut(why: String) -> Failed {
+    let problem = Problem::new(400, "", why);
+    let problem = problem.hint("copy the whole line that `sleepwell agent token` prints");
+    Failed { problem, code: 1 }
+}
+
+fn in_the_clear(url: &str) -> Failed {
+    let title = format!("the connection to {url} is not encrypted");
+    let problem = Problem::new(400, "", title)
+        .at("anybody on the way could read this host's token and what is shipped to it")
+        .hint("write https://; where a tunnel or a network of your own keeps others out, add --plain-http");
+    Failed { problem, code: 1 }
+}
+
+fn tell_joined(joined: &Joined) {
+    let (host, url) = (&joined.identity.host, &joined.identity.server_url);
+    match (joined.already, joined.identity.pin) {
+        (false, _) => tracing::info!(host.name = %host, "{host} joined {url}"),
+        (true, _) if !joined.repinned => {
+            tracing::info!(host.name = %host, "{host} had joined {url} before");
+        }
+        (true, Some(pin)) => tracing::info!(
+            host.name = %host,
+            "{host} had joined {url} before, and knows it by its key {pin} from now on"
+        ),
+        (true, None) => tracing::info!(
+            host.name = %host,
+            "{host} had joined {url} before, and knows it by who signed its certificate from now on"
+        ),
     }
-    if args.only {
-        return Ok(0);
-    }
-    start(config)
 }
 
 fn run_agent(options: &AgentOptions) -> Result<u8> {

@@ -7,7 +7,7 @@ use model::api::deliver::HostView;
 use model::api::journal::JournalCheck;
 use model::deliver::Proof;
 
-use super::connect::connect;
+use super::connect::{self, connect};
 use super::{print, print_json, style};
 use crate::args::Global;
 use crate::show::doctor::{Finding, lines};
@@ -27,14 +27,10 @@ pub(crate) fn run(global: &Global) -> Result<u8> {
 fn findings(client: &Client) -> Vec<Finding> {
     let url = client.base_url();
     if let Err(error) = client.raw("GET", "/-/healthy", &[], None, 1_000) {
-        let hint =
-            "start it with `sleepwell up` or `sleepwell serve`, or name another one with --server";
-        return vec![Finding::bad(
-            format!("no server answers at {url}: {error}"),
-            hint,
-        )];
+        return vec![no_server(url, &error)];
     }
     let mut findings = vec![Finding::well(format!("a server answers at {url}"))];
+    findings.extend(connection(client));
     findings.push(match client.raw("GET", "/-/ready", &[], None, 1_000) {
         Ok(_) => Finding::well("its store and every loop work"),
         Err(error) => Finding::bad(error.to_string(), "read the server's log"),
@@ -67,6 +63,34 @@ fn findings(client: &Client) -> Vec<Finding> {
         )),
     }
     findings
+}
+
+fn no_server(url: &str, error: &client::Error) -> Finding {
+    if let client::Error::Untrusted { why, .. } = error {
+        let what = format!("whoever answers at {url} is not believed to be the server: {why}");
+        return Finding::bad(what, connect::advice(why));
+    }
+    let hint =
+        "start it with `sleepwell up` or `sleepwell serve`, or name another one with --server";
+    Finding::bad(format!("no server answers at {url}: {error}"), hint)
+}
+
+/// Says who could read what is said to the server; nothing where it does not leave this machine.
+fn connection(client: &Client) -> Option<Finding> {
+    let url = client.base_url();
+    match client.pin() {
+        Some(pin) => Some(Finding::well(format!(
+            "the connection is encrypted, and the server is known by its key {pin} (SLEEPWELL_PIN on other machines)"
+        ))),
+        None if url.starts_with("https://") => Some(Finding::well(
+            "the connection is encrypted, and a signer this machine trusts vouches for the server",
+        )),
+        None if connect::is_private(url) => None,
+        None => Some(Finding::bad(
+            "the connection is not encrypted: anybody on the way can read your token",
+            "reach the server by https://: take `tls: off` out of its settings, or name the proxy in front of it",
+        )),
+    }
 }
 
 fn journal(client: &Client) -> Finding {

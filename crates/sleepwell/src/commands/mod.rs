@@ -103,6 +103,7 @@ fn describe(error: &anyhow::Error) -> (Problem, u8) {
             problem.hint("start it with `sleepwell up` or `sleepwell serve`, or name another one with --server"),
             1,
         ),
+        Some(client::Error::Untrusted { why, .. }) => (problem.hint(connect::advice(why)), 1),
         _ => (problem, 1),
     }
 }

@@ -2,5 +2,7 @@
 
 pub(crate) mod adapter;
 mod server;
+mod tls;
 
 pub(crate) use server::{ServerConfig, Smtp};
+pub(crate) use tls::{Files, TlsConfig};

@@ -9,14 +9,18 @@ use model::Secret;
 use model::deliver::GitHost;
 use serde::{Deserialize, Deserializer, de};
 
+use super::TlsConfig;
+
 /// Is everything a server can be told in a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServerConfig {
     /// Where it listens; by default 127.0.0.1:7700.
     pub(crate) listen: Option<SocketAddr>,
-    /// How people reach it; by default `http://` and the address it listens on.
+    /// How people reach it; by default `http://`, or `https://` with TLS of its own, and the address it listens on.
     pub(crate) public_url: Option<String>,
+    /// How connections are encrypted; by default not on loopback, and elsewhere with a key of its own.
+    pub(crate) tls: Option<TlsConfig>,
     /// `postgres://user:password@host/name`, which several servers may share; by default SQLite in the data
     /// folder.
     pub(crate) database: Option<Secret>,
@@ -117,6 +121,8 @@ impl ServerConfig {
         if let Some(url) = env("SLEEPWELL_PUBLIC_URL") {
             self.public_url = Some(url);
         }
+        let tls = TlsConfig::of_environment(&env).map_err(anyhow::Error::msg)?;
+        self.tls = tls.or(self.tls);
         if let Some(url) = env("SLEEPWELL_DATABASE") {
             self.database = Some(Secret::new(url));
         }

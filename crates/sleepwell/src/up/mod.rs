@@ -15,7 +15,7 @@ use client::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{self, Global};
-use crate::commands::connect::connect_to;
+use crate::commands::connect::{connect_to, pin_of};
 use crate::commands::print;
 use crate::data::{Data, Lock};
 use children::Children;
@@ -164,7 +164,9 @@ async fn stage(
 }
 
 async fn start_server(args: &args::Up, data: &Data, children: &mut Children) -> Result<()> {
-    let _ = std::fs::remove_file(data.address()); // of a server that was killed
+    // Of a server that was killed.
+    crate::data::remove(&data.address())?;
+    crate::data::remove(&data.pin())?;
     let listen = args.listen.to_string();
     let folder = data.folder().to_owned();
     children.spawn(
@@ -212,7 +214,7 @@ async fn start_agents(
         let token = match identity {
             // The server may have taken another port this time.
             Some(mut identity) => {
-                identity.move_server(&base, client.base_url())?;
+                identity.move_server(&base, client.base_url(), pin_of(data)?)?;
                 String::new()
             }
             None => {

@@ -20,4 +20,5 @@ mod server_killed;
 mod several_servers;
 mod shipping;
 mod stopping;
+mod tls;
 mod up;

@@ -1,4 +1,5 @@
-//! Join tokens: `POST /api/v1/deliver/join-tokens`; each lets one host in, within the hour.
+//! Join tokens: `POST /api/v1/deliver/join-tokens`; each lets one host in, within the hour, and names the server's
+//! key where no signer vouches for it.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,11 +29,9 @@ pub(crate) async fn create(
         expires_at: Some(expires_at),
     };
     let created = super::tokens::store_token(&app, (new, host), &caller.name).await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(JoinToken {
-            token: created.secret,
-            expires_at,
-        }),
-    ))
+    let token = match app.pin {
+        Some(pin) => pin.behind(&created.secret),
+        None => created.secret,
+    };
+    Ok((StatusCode::CREATED, Json(JoinToken { token, expires_at })))
 }

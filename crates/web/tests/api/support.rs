@@ -82,6 +82,7 @@ impl World {
             streams: web::streams(),
             shutdown: None,
             hooks: Hooks::default(),
+            pin: None,
             supervisor: None,
             public_url: "http://127.0.0.1:7700".into(),
             command: "sleepwell".into(),

@@ -8,7 +8,7 @@ use client::Client;
 use model::api::change::{ChangeView, RingState};
 use model::api::deliver::HostService;
 use model::observe::ChangeState;
-use model::{ChangeId, Secret};
+use model::{ChangeId, KeyPin, Secret};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -114,6 +114,18 @@ impl World {
         world
     }
 
+    /// Says what servers find in their environment from now on.
+    pub(crate) fn set(&mut self, settings: Vec<(&'static str, String)>) {
+        self.settings = settings;
+        self.write_settings(&self.data());
+    }
+
+    /// Starts a server and agents as [`World::with_agents`] in a world where nothing runs yet.
+    pub(crate) fn start(&mut self, count: usize) {
+        self.stop_services = true;
+        self.start_all(count);
+    }
+
     fn start_all(&mut self, count: usize) {
         self.write_settings(&self.data());
         let listen = format!("127.0.0.1:{}", first_port());
@@ -122,7 +134,7 @@ impl World {
     }
 
     /// Writes the settings of a server into its data folder.
-    fn write_settings(&self, data: &Path) {
+    pub(crate) fn write_settings(&self, data: &Path) {
         let settings = format!(
             "smtp: {{ url: 'smtp://{smtp}', from: sleepwell@example.test }}\noutbound_allow: ['{smtp}', '{http}']\n",
             smtp = self.doors.smtp,
@@ -166,7 +178,7 @@ impl World {
         });
     }
 
-    fn serve(&self, data: &Path, options: &[&str]) -> Process {
+    pub(crate) fn serve(&self, data: &Path, options: &[&str]) -> Process {
         let mut command = sleepwell(&["serve"]);
         command.args(options).arg("--data").arg(data);
         command.envs(self.settings.iter().map(|(key, value)| (key, value)));
@@ -186,7 +198,13 @@ impl World {
     pub(crate) fn client(&self) -> Client {
         let token =
             std::fs::read_to_string(self.data().join("admin-token")).expect("a server made it");
-        Client::new(&self.url(), Some(Secret::new(token.trim())))
+        Client::pinned(&self.url(), Some(Secret::new(token.trim())), self.pin())
+    }
+
+    /// Returns the key the server is known by; none where it is not.
+    pub(crate) fn pin(&self) -> Option<KeyPin> {
+        let pin = std::fs::read_to_string(self.data().join("pin")).ok()?;
+        Some(pin.parse().expect("the server wrote it"))
     }
 
     /// Kills the server with no warning and returns where it was.
@@ -198,7 +216,8 @@ impl World {
 
     /// Starts a server on the same data, where its agents look for it.
     pub(crate) fn restart_server(&mut self, url: &str) {
-        self.start_server(&["--listen", url.trim_start_matches("http://")]);
+        let listen = url.split_once("://").expect("an address").1;
+        self.start_server(&["--listen", listen]);
     }
 
     // The agents.
