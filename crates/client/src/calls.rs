@@ -15,7 +15,7 @@ use model::api::rehearsal::{Rehearsal, Rehearse};
 use model::api::token::TokenView;
 use model::deliver::{FreezeOverride, Rollout};
 use model::observe::Change;
-use model::{ChangeId, Digest, FreezeName, HostId, HostName, ServiceName};
+use model::{ChangeId, Digest, FreezeName, HostId, HostName, ServiceName, limit};
 use serde::Serialize;
 
 use crate::{Client, Download, Error};
@@ -109,13 +109,32 @@ impl Client {
         self.get_json(&format!("/api/v1/deliver/rollouts/{change}"), &[])
     }
 
-    /// Returns changes, newest first; `query` filters, such as `("service", "shop")`.
+    /// Returns changes, newest first; `query` filters, such as `("state", "held")`.
     pub fn changes(&self, query: &[(&str, &str)]) -> Result<Vec<Change>, Error> {
         self.get_json("/api/v1/observe/changes", query)
     }
 
+    /// Returns the expected hosts by name, page by page; `query` filters, such as `("service", "shop")`.
     pub fn hosts(&self, query: &[(&str, &str)]) -> Result<Vec<HostView>, Error> {
-        self.get_json("/api/v1/deliver/hosts", query)
+        let mut hosts: Vec<HostView> = Vec::new();
+        loop {
+            let last = hosts.last().map(|host| host.name.to_string());
+            let after = last.as_deref().map(|name| ("after", name));
+            let query: Vec<(&str, &str)> = query.iter().copied().chain(after).collect();
+            let page: Vec<HostView> = self.get_json("/api/v1/deliver/hosts", &query)?;
+            let is_last = page.len() < limit::LIST_ITEMS;
+            hosts.extend(page);
+            if is_last {
+                return Ok(hosts);
+            }
+        }
+    }
+
+    /// Returns the expected host of this name, if there is one.
+    pub fn host(&self, name: &HostName) -> Result<Option<HostView>, Error> {
+        let query = [("name", name.as_str())];
+        let hosts: Vec<HostView> = self.get_json("/api/v1/deliver/hosts", &query)?;
+        Ok(hosts.into_iter().next())
     }
 
     /// Lets every rollout under way go on without a host; returns them.

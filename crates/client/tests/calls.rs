@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use client::{Client, Error};
-use model::{ChangeId, Digest, Secret};
+use model::api::deliver::HostView;
+use model::{ChangeId, Digest, Secret, limit};
 
 /// Answers one request and returns what came: head and body.
 fn server(answer: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
@@ -35,6 +36,56 @@ fn server(answer: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
         (head, body)
     });
     (url, thread)
+}
+
+/// Answers one request after the other, each over a connection of its own, and returns their first lines.
+fn server_of(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move |body: String| {
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut head = lines
+            .map(Result::unwrap)
+            .take_while(|line| !line.is_empty());
+        let first = head.next().unwrap();
+        head.for_each(drop);
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}");
+        write!(stream, "{head}\r\n\r\n{body}").unwrap();
+        first
+    };
+    let thread = std::thread::spawn(move || answers.into_iter().map(answer).collect());
+    (url, thread)
+}
+
+#[test]
+fn all_hosts_are_asked_for_page_by_page() {
+    let at = model::Timestamp::UNIX_EPOCH;
+    let host = |n: usize| HostView {
+        id: model::HostId::new(at, n as u128),
+        name: format!("web-{n}").parse().unwrap(),
+        labels: model::Labels::default(),
+        last_seen: at,
+        unknown_since: None,
+        services: vec![],
+    };
+    let page = |hosts: std::ops::Range<usize>| {
+        let hosts: Vec<HostView> = hosts.map(host).collect();
+        serde_json::to_string(&hosts).unwrap()
+    };
+    let full = limit::LIST_ITEMS;
+    let (url, thread) = server_of(vec![page(0..full), page(full..full + 3)]);
+    let hosts = client(&url).hosts(&[("drifted", "true")]).unwrap();
+    assert_eq!(hosts.len(), full + 3);
+    let asked = thread.join().unwrap();
+    assert_eq!(
+        asked,
+        [
+            "GET /api/v1/deliver/hosts?drifted=true HTTP/1.1",
+            "GET /api/v1/deliver/hosts?drifted=true&after=web-499 HTTP/1.1",
+        ]
+    );
 }
 
 fn client(url: &str) -> Client {

@@ -134,7 +134,10 @@ mod tests {
         assert_eq!(over(&store, &first, START).await.new_admin, None);
         let second = over(&store, "lost", START).await.new_admin.unwrap();
         assert_eq!(over(&store, &second, START).await.new_admin, None);
-        let tokens = store.read(store::token::list).await.unwrap();
+        let tokens = store
+            .read(|tx| store::token::list(tx, None, 10))
+            .await
+            .unwrap();
         assert_eq!(tokens.len(), 2);
 
         let id = tokens[1].id;

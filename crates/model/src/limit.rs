@@ -80,7 +80,7 @@ pub const STREAMS: usize = 256;
 /// How long a stream of events stays open; the client comes again, with its token.
 pub const STREAM_TIME: Duration = Duration::from_secs(600);
 /// Hosts of one installation.
-pub const HOSTS: usize = 10_000;
+pub const HOSTS: u64 = 10_000;
 /// How many orders a host may claim to be ahead of its server; nobody gives a million in the age of a
 /// backup, and a host that claims more is not believed.
 pub const GENERATION_LEAD: u64 = 1_000_000;

@@ -1,9 +1,9 @@
 //! What each host is asked to run and what it reports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::deliver::{Ahead, Desired, Reported};
-use model::{EnvironmentName, HostId, ServiceName, limit};
+use model::{EnvironmentName, HostId, HostName, ServiceName, limit};
 
 use crate::value::json;
 use crate::{Error, Row, Tx};
@@ -95,13 +95,43 @@ pub fn asked_for(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeSet<Host
     rows.iter().map(|row| row.parsed(0)).collect()
 }
 
-/// Returns what hosts keep running without being asked, since they were adopted.
-pub fn held(tx: &mut Tx<'_>) -> Result<BTreeSet<(HostId, ServiceName)>, Error> {
-    let sql = "SELECT host, service FROM deliver_desired WHERE held = 1";
-    let rows = tx.query(DESIRED, sql, &[])?;
-    rows.iter()
-        .map(|row| Ok((row.parsed(0)?, row.parsed(1)?)))
-        .collect()
+/// Is what a host runs because it is asked to, or keeps since it was adopted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    pub desired: Desired,
+    /// It is not asked for it.
+    pub held: bool,
+}
+
+/// Returns what each expected host of a page, from its first name to its last, is asked to run and keeps, by
+/// service.
+pub fn wanted_of_page(
+    tx: &mut Tx<'_>,
+    (first, last): (&HostName, &HostName),
+) -> Result<BTreeMap<HostId, Vec<Wanted>>, Error> {
+    let sql = "SELECT d.host, d.body, d.held FROM deliver_desired d
+               JOIN deliver_host h ON h.id = d.host
+               WHERE h.retired = 0 AND h.name >= $1 AND h.name <= $2 ORDER BY d.host, d.service";
+    let mut wanted: BTreeMap<HostId, Vec<Wanted>> = BTreeMap::new();
+    for row in tx.query(DESIRED, sql, &[first.into(), last.into()])? {
+        let (desired, held) = (row.json(1)?, row.int(2)? != 0);
+        let of_host = wanted.entry(row.parsed(0)?).or_default();
+        of_host.push(Wanted { desired, held });
+    }
+    Ok(wanted)
+}
+
+/// Returns what each expected host of a page, from its first name to its last, reported last.
+pub fn reported_of_page(
+    tx: &mut Tx<'_>,
+    (first, last): (&HostName, &HostName),
+) -> Result<BTreeMap<(HostId, ServiceName), Reported>, Error> {
+    let sql = "SELECT r.host, r.service, r.body FROM deliver_reported r
+               JOIN deliver_host h ON h.id = r.host
+               WHERE h.retired = 0 AND h.name >= $1 AND h.name <= $2";
+    let rows = tx.query(REPORTED, sql, &[first.into(), last.into()])?;
+    let read = |row: &Row| Ok(((row.parsed(0)?, row.parsed(1)?), row.json(2)?));
+    rows.iter().map(read).collect()
 }
 
 /// Lifts the number of a host's order to one it has seen, and asks for it no longer: it keeps what it runs

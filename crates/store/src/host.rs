@@ -1,10 +1,12 @@
 //! Hosts that are expected to report.
 
+use std::collections::BTreeSet;
+
 use model::deliver::Host;
 use model::{HostId, HostName, Timestamp};
 
 use crate::value::json;
-use crate::{Each, Error, Tx};
+use crate::{Each, Error, Row, Tx};
 
 const TABLE: &str = "deliver_host";
 
@@ -71,29 +73,68 @@ pub fn by_machine(tx: &mut Tx<'_>, machine_id: &str) -> Result<Option<Host>, Err
 
 /// Returns all hosts by name, retired ones too; of one name in the order in which they were enrolled.
 pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
-    list_each(tx)?.into_iter().map(|(_, host)| host).collect()
+    let sql = "SELECT body FROM deliver_host ORDER BY name";
+    let rows = tx.query(TABLE, sql, &[])?;
+    rows.iter().map(|row| row.json(0)).collect()
 }
 
-/// Returns the hosts of [`list`], each read by itself.
-pub fn list_each(tx: &mut Tx<'_>) -> Result<Each<HostId, Host>, Error> {
+/// Returns all hosts that are expected, by name.
+pub fn expected(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
+    let hosts = expected_each(tx)?.into_iter();
+    hosts.map(|(_, host)| host).collect()
+}
+
+/// Returns the hosts of [`expected`], each read by itself.
+pub fn expected_each(tx: &mut Tx<'_>) -> Result<Each<HostId, Host>, Error> {
+    let sql = "SELECT id, body FROM deliver_host WHERE retired = 0 ORDER BY name";
+    each(tx.query(TABLE, sql, &[])?)
+}
+
+/// Returns how many hosts are expected.
+pub fn count_expected(tx: &mut Tx<'_>) -> Result<u64, Error> {
+    let sql = "SELECT COUNT(*) FROM deliver_host WHERE retired = 0";
+    let row = tx.query_one(TABLE, sql, &[])?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Returns up to `limit` expected hosts that come after a name, in their order.
+pub fn page(tx: &mut Tx<'_>, after: Option<&HostName>, limit: usize) -> Result<Vec<Host>, Error> {
+    let sql =
+        "SELECT body FROM deliver_host WHERE retired = 0 AND name > $1 ORDER BY name LIMIT $2";
+    // Every name comes after the empty one.
+    let after = after.map_or_else(String::new, ToString::to_string);
+    let rows = tx.query(TABLE, sql, &[after.into(), (limit as u64).into()])?;
+    rows.iter().map(|row| row.json(0)).collect()
+}
+
+/// Returns those of `ids` that there are, retired ones too, by name, each read by itself.
+pub fn these_each(tx: &mut Tx<'_>, ids: &BTreeSet<HostId>) -> Result<Each<HostId, Host>, Error> {
+    // One pass over the table costs less than a call for each.
     let rows = tx.query(
         TABLE,
         "SELECT id, body FROM deliver_host ORDER BY name, id",
         &[],
     )?;
-    rows.iter()
-        .map(|row| Ok((row.parsed(0)?, row.json(1))))
-        .collect()
+    let mut hosts = Vec::with_capacity(ids.len());
+    for row in &rows {
+        let id = row.parsed(0)?;
+        if ids.contains(&id) {
+            hosts.push((id, row.json(1)));
+        }
+    }
+    Ok(hosts)
 }
 
 /// Returns the expected hosts last heard of before `limit`, by name, each read by itself.
 pub fn seen_before(tx: &mut Tx<'_>, limit: Timestamp) -> Result<Each<HostId, Host>, Error> {
     let sql = "SELECT id, body FROM deliver_host
-               WHERE last_seen_us < $1 AND retired = 0 ORDER BY name";
-    tx.query(TABLE, sql, &[limit.into()])?
-        .iter()
-        .map(|row| Ok((row.parsed(0)?, row.json(1))))
-        .collect()
+               WHERE retired = 0 AND last_seen_us < $1 ORDER BY name";
+    each(tx.query(TABLE, sql, &[limit.into()])?)
+}
+
+fn each(rows: Vec<Row>) -> Result<Each<HostId, Host>, Error> {
+    let read = |row: &Row| Ok((row.parsed(0)?, row.json(1)));
+    rows.iter().map(read).collect()
 }
 
 /// Returns the number that counts up with every change of the host's desired state.

@@ -35,6 +35,14 @@ pub fn insert(tx: &mut Tx<'_>, token: &TokenView, hash: Digest) -> Result<(), Er
     Ok(())
 }
 
+pub fn get(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<TokenView>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM token WHERE id = $1");
+    tx.query_one(TABLE, &sql, &[id.into()])?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
 /// Finds a token by the digest of its secret, also an expired or revoked one.
 pub fn by_hash(tx: &mut Tx<'_>, hash: Digest) -> Result<Option<TokenView>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM token WHERE hash = $1");
@@ -71,10 +79,17 @@ pub fn revoke(tx: &mut Tx<'_>, id: TokenId, now: Timestamp) -> Result<bool, Erro
     Ok(touched == 1)
 }
 
-/// Returns all tokens, oldest first.
-pub fn list(tx: &mut Tx<'_>) -> Result<Vec<TokenView>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM token ORDER BY id");
-    tx.query(TABLE, &sql, &[])?.iter().map(read).collect()
+/// Returns up to `limit` tokens, oldest first, from behind one on.
+pub fn list(
+    tx: &mut Tx<'_>,
+    after: Option<TokenId>,
+    limit: usize,
+) -> Result<Vec<TokenView>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM token WHERE id > $1 ORDER BY id LIMIT $2");
+    // Every id comes after the empty one.
+    let after = after.map_or_else(String::new, |id| id.to_string());
+    let rows = tx.query(TABLE, &sql, &[after.into(), (limit as u64).into()])?;
+    rows.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<TokenView, Error> {

@@ -1,5 +1,7 @@
 //! Hosts that joined after a release went live.
 
+use std::collections::BTreeSet;
+
 use model::HostId;
 use model::deliver::{Host, Priority, Rollout, RolloutState};
 
@@ -14,10 +16,11 @@ pub fn owed(newest: &Rollout, hosts: &[Host], has_wish: impl Fn(HostId) -> bool)
     let (RolloutState::Done { .. }, Some(last)) = (&newest.state, newest.rings.last()) else {
         return vec![];
     };
+    let members: BTreeSet<HostId> = newest.hosts().map(|member| member.id).collect();
     let fits = |host: &&Host| {
         host.retired_at.is_none()
             && host.labels.contains_all(&newest.plan.hosts)
-            && !newest.hosts().any(|member| member.id == host.id)
+            && !members.contains(&host.id)
             && !has_wish(host.id)
     };
     let ask = |host: &Host| Ask {

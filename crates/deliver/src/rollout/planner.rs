@@ -24,7 +24,9 @@ pub(super) struct Planner<'a> {
     /// What an undo brings back to them.
     pub(super) back: Wanted,
     pub(super) order_done: bool,
-    pub(super) ask: Vec<Ask>,
+    ask: Vec<Ask>,
+    /// Whom `ask` holds.
+    asked: BTreeSet<HostId>,
     facts: Vec<(Kind, Fact)>,
 }
 
@@ -47,6 +49,7 @@ impl<'a> Planner<'a> {
             back: wanted_by_undo(rollout.previous.as_ref()),
             order_done: false,
             ask: Vec::new(),
+            asked: BTreeSet::new(),
             facts: Vec::new(),
         }
     }
@@ -89,7 +92,7 @@ impl<'a> Planner<'a> {
             return;
         };
         if !facts.desired.as_ref().is_some_and(|d| is_asked(d, what)) {
-            self.ask.push(Ask {
+            self.ask_anew(Ask {
                 host,
                 what: what.clone(),
                 priority,
@@ -98,10 +101,16 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Asks a host, whatever it is asked for already.
+    pub(super) fn ask_anew(&mut self, ask: Ask) {
+        self.asked.insert(ask.host);
+        self.ask.push(ask);
+    }
+
     /// Tells whether this plan asks the host already: a plan may go through several rings, and what it
     /// asks for is not in the facts yet.
     pub(super) fn asks(&self, host: HostId) -> bool {
-        self.ask.iter().any(|ask| ask.host == host)
+        self.asked.contains(&host)
     }
 
     /// Goes to a ring and phase; time in it counts from the first such look.

@@ -89,7 +89,11 @@ pub fn rehearse(
 
 /// A ring begins when its first host is asked; one whose hosts all run the release already does not.
 fn times(rollout: &Rollout, asks: &[RehearsedAsk]) -> Vec<RehearsedTimes> {
-    let asked_at = |host: &RingHost| asks.iter().find(|ask| ask.host == host.id).map(|a| a.at);
+    let mut first: BTreeMap<HostId, Timestamp> = BTreeMap::new();
+    for ask in asks {
+        first.entry(ask.host).or_insert(ask.at);
+    }
+    let asked_at = |host: &RingHost| first.get(&host.id).copied();
     rollout
         .rings
         .iter()

@@ -1,5 +1,6 @@
 //! The way through the rings: ask within the budget, wait for proof, bake, heed the verdict.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::deliver::{HeldReason, Phase, Priority, RingHost, RingSpec, RolloutState};
@@ -197,8 +198,9 @@ impl Planner<'_> {
     /// proved, so that one which comes and goes does not fill the journal.
     fn waiting_for(&self, ring: usize) -> Option<HeldReason> {
         let in_the_way = self.in_the_way(ring);
+        let named = self.named_already();
         let may_wait =
-            |host: &&RingHost| self.is_silent_or_stalled(host) || self.is_named_already(&host.name);
+            |host: &&RingHost| self.is_silent_or_stalled(host) || named.contains(&host.name);
         if in_the_way.is_empty() || !in_the_way.iter().all(may_wait) {
             return None;
         }
@@ -256,13 +258,14 @@ impl Planner<'_> {
         (!self.has_settled(host)).then(|| reported.since + STALLED_AFTER)
     }
 
-    fn is_named_already(&self, name: &HostName) -> bool {
+    /// Returns the hosts that are told to be waited for.
+    fn named_already(&self) -> BTreeSet<&HostName> {
         match &self.next.state {
             RolloutState::Held {
                 reason: HeldReason::WaitingFor { hosts, .. },
                 ..
-            } => hosts.contains(name),
-            _ => false,
+            } => hosts.iter().collect(),
+            _ => BTreeSet::new(),
         }
     }
 

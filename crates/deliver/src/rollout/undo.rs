@@ -1,5 +1,7 @@
 //! The way back: every host that was asked for the release is asked for the one before it, at once.
 
+use std::collections::BTreeSet;
+
 use model::deliver::{Priority, RingHost, Rollout, RolloutState};
 use model::{ChangeId, Fact, HostName, Kind, Timestamp, Version};
 
@@ -89,19 +91,22 @@ impl Planner<'_> {
     /// Asks hosts that are not back once more although they were asked before: a new generation makes a
     /// host that gave up try again, after a person mended what was in its way.
     pub(super) fn ask_back_again(&mut self) {
-        let missing = self.not_back_yet();
-        for ring in &self.next.rings {
+        let missing: BTreeSet<HostName> = self.not_back_yet().into_iter().collect();
+        for ring in self.next.rings.clone() {
             let again = ring
                 .hosts
                 .iter()
-                .filter(|h| h.is_changed() && missing.contains(&h.name))
-                .filter(|h| self.hosts.contains_key(&h.id));
-            self.ask.extend(again.map(|host| Ask {
-                host: host.id,
-                what: self.back.clone(),
-                priority: Priority::Rollback,
-                ring: ring.name.clone(),
-            }));
+                .filter(|h| h.is_changed() && missing.contains(&h.name));
+            for host in again {
+                if self.hosts.contains_key(&host.id) {
+                    self.ask_anew(Ask {
+                        host: host.id,
+                        what: self.back.clone(),
+                        priority: Priority::Rollback,
+                        ring: ring.name.clone(),
+                    });
+                }
+            }
         }
     }
 

@@ -261,6 +261,17 @@ impl World {
         answer
     }
 
+    /// Asks for one plan and stores it without checking it: in a large fleet, the checks take longest.
+    pub(crate) fn follow(&mut self) -> Plan {
+        self.judge_looks_now();
+        let answer = self.plan_at(self.now);
+        for ask in &answer.ask {
+            self.store(ask);
+        }
+        self.rollout = answer.next.clone();
+        answer
+    }
+
     pub(crate) fn judge_looks_now(&mut self) {
         self.last_look = Some(LastLook {
             at: self.now,
@@ -405,13 +416,27 @@ impl World {
     }
 
     pub(crate) fn order(&mut self, command: Command) -> Plan {
+        self.give(command);
+        self.turn()
+    }
+
+    /// Gives an order and follows it as [`World::follow`] does.
+    pub(crate) fn follow_order(&mut self, command: Command) -> Plan {
+        self.give(command);
+        let plan = self.follow();
+        if plan.order_done {
+            self.rollout.order = None;
+        }
+        plan
+    }
+
+    fn give(&mut self, command: Command) {
         self.rollout.order = Some(Order {
             command,
             by: "anna".into(),
             entry: EntryId::new(self.now, 1),
             at: self.now,
         });
-        self.turn()
     }
 
     pub(crate) fn ring(&self) -> Option<usize> {

@@ -10,6 +10,7 @@ mod freezes;
 mod holds;
 mod invariants;
 mod looks;
+mod many;
 mod orders;
 mod owed;
 mod queue;

@@ -22,10 +22,11 @@ pub(crate) fn host_facts(
             .into_iter()
             .collect();
     let mut facts = BTreeMap::new();
-    for (id, host) in store::host::list_each(tx)? {
+    let members = rollout.hosts().map(|member| member.id).collect();
+    for (id, host) in store::host::these_each(tx, &members)? {
         // Nothing is known of a host whose row cannot be read, and it never counts as done; the others of
         // its rollout go on, and so does their undo.
-        let (true, Ok(host)) = (rollout.hosts().any(|member| member.id == id), host) else {
+        let Ok(host) = host else {
             continue;
         };
         let known = HostFacts::new(host, desired.get(&id), reported.remove(&id), now);

@@ -1,5 +1,6 @@
 //! Notices hosts that fell silent, and gives those that joined late what they are owed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Hosts {
             let Some(host) = attempts.keep(format!("host {id}"), read) else {
                 continue;
             };
-            if host.silent_noted || host.retired_at.is_some() {
+            if host.silent_noted {
                 continue;
             }
             let context = self.0.clone();
@@ -116,7 +117,7 @@ type Place = (ServiceName, EnvironmentName);
 /// Leaves out hosts whose rows cannot be read: they are told of when they fall silent, as they must, and are
 /// owed nothing until then.
 fn readable_hosts(tx: &mut Tx<'_>) -> Result<Vec<Host>, Error> {
-    let hosts = store::host::list_each(tx)?.into_iter();
+    let hosts = store::host::expected_each(tx)?.into_iter();
     Ok(hosts.filter_map(|(_, host)| host.ok()).collect())
 }
 
@@ -151,8 +152,9 @@ fn give_owed(
         return Ok(());
     };
     let mut rollout = newest.rollout;
+    let by_id: BTreeMap<HostId, &Host> = hosts.iter().map(|host| (host.id, host)).collect();
     for one in &asks {
-        let Some(host) = hosts.iter().find(|host| host.id == one.host) else {
+        let Some(host) = by_id.get(&one.host) else {
             continue;
         };
         let cause = rollout.last_entry;

@@ -27,10 +27,7 @@ pub(super) fn next(
     let previous = history
         .iter()
         .find(|one| matches!(one.rollout.state, RolloutState::Done { .. }));
-    let hosts: Vec<_> = store::host::list(tx)?
-        .into_iter()
-        .filter(|host| host.retired_at.is_none())
-        .collect();
+    let hosts = store::host::expected(tx)?;
     let with = Begin {
         release: &release,
         previous: previous.map(|one| one.rollout.release.clone()),

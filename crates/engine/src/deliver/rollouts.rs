@@ -1,11 +1,12 @@
 //! Moves rollouts on: load, plan, save with the entries, then wake whom it concerns.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deliver::rollout::{Gates, JudgeFacts, Plan, change_state, plan};
 use model::deliver::{Order, Rollout};
 use model::judge::Verdict;
-use model::{ChangeId, EntryId, Fact, Timestamp};
+use model::{ChangeId, EntryId, Fact, HostId, HostName, Timestamp};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
 use store::{Error, Tx};
@@ -174,12 +175,16 @@ fn ask_hosts(
 ) -> Result<bool, Error> {
     let rollout = &plan.next;
     let cause = order.map(|order| order.entry).or(rollout.last_entry);
+    let names: BTreeMap<HostId, &HostName> = match plan.ask.as_slice() {
+        [] => return Ok(false),
+        _ => rollout.hosts().map(|host| (host.id, &host.name)).collect(),
+    };
     for one in &plan.ask {
-        if let Some(host) = rollout.hosts().find(|host| host.id == one.host) {
-            ask(tx, context, rollout, (one, &host.name), cause, now)?;
+        if let Some(name) = names.get(&one.host) {
+            ask(tx, context, rollout, (one, name), cause, now)?;
         }
     }
-    Ok(!plan.ask.is_empty())
+    Ok(true)
 }
 
 /// Writes an entry for each fact, each the cause of the next; an order and a verdict are causes of what

@@ -120,8 +120,7 @@ fn body(order: &HostOrder) -> model::api::deliver::HostOrder {
 
 /// Finds an expected host by its name.
 fn find(client: &Client, name: &HostName) -> Result<HostView> {
-    let hosts = client.hosts(&[])?;
-    if let Some(host) = hosts.into_iter().find(|host| host.name == *name) {
+    if let Some(host) = client.host(name)? {
         return Ok(host);
     }
     let title = format!("no host named `{name}` is expected");

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use model::api::agent::{Event, EventKind};
@@ -7,7 +8,7 @@ use model::deliver::{
     Ahead, ArtifactFormat, Desired, DesiredState, Host, Priority, Proof, ReleaseNumber, Reported,
     Run,
 };
-use model::{Digest, EnvironmentName, HostId, Labels, ServiceName};
+use model::{Digest, EnvironmentName, HostId, HostName, Labels, ServiceName};
 use store::{Error, Store, Tx, fleet, host};
 
 use super::at;
@@ -153,16 +154,16 @@ pub(crate) async fn what_a_host_keeps_is_known_and_not_asked_until_it_is_asked_a
             .generation,
         7
     );
-    assert!(
-        store
-            .read(fleet::held)
-            .await
-            .unwrap()
-            .contains(&(id, service))
-    );
+    let name = HostName::from_str("web-1").unwrap();
+    let held = || {
+        let name = name.clone();
+        store.read(move |tx| fleet::wanted_of_page(tx, (&name, &name)))
+    };
+    assert_eq!(held().await.unwrap()[&id][0].desired.service, service);
+    assert!(held().await.unwrap()[&id][0].held);
     assert_eq!(ask().await.unwrap(), 8);
     assert_eq!(asked().await.unwrap().len(), 1);
-    assert!(store.read(fleet::held).await.unwrap().is_empty());
+    assert!(!held().await.unwrap()[&id][0].held);
 }
 
 pub(crate) async fn signs_that_a_host_is_ahead_are_kept_and_replaced(store: Store) {
@@ -278,6 +279,83 @@ pub(crate) async fn a_host_is_found_by_the_machine_it_is_now(store: Store) {
     let find = |machine: &'static str| store.read(move |tx| host::by_machine(tx, machine));
     assert_eq!(find("another").await.unwrap(), Some(moved));
     assert_eq!(find("machine 1").await.unwrap(), None);
+}
+
+pub(crate) async fn hosts_are_paged_by_name_and_a_retired_one_is_in_no_page(store: Store) {
+    let mut gone = example(9, "web-2");
+    let hosts: Vec<Host> = (1..=5).map(|n| example(n, &format!("web-{n}"))).collect();
+    let stored = hosts.clone();
+    store
+        .write(move |tx| stored.iter().try_for_each(|one| host::insert(tx, one)))
+        .await
+        .unwrap();
+    gone.id = hosts[1].id;
+    gone.retired_at = Some(at(3));
+    store.write(move |tx| host::save(tx, &gone)).await.unwrap();
+
+    let page = |after: Option<&str>, limit| {
+        let after: Option<HostName> = after.map(|name| name.parse().unwrap());
+        store.read(move |tx| host::page(tx, after.as_ref(), limit))
+    };
+    let names = |hosts: Vec<Host>| -> Vec<String> {
+        hosts.iter().map(|host| host.name.to_string()).collect()
+    };
+    assert_eq!(names(page(None, 2).await.unwrap()), ["web-1", "web-3"]);
+    assert_eq!(
+        names(page(Some("web-3"), 9).await.unwrap()),
+        ["web-4", "web-5"]
+    );
+    assert!(page(Some("web-5"), 9).await.unwrap().is_empty());
+    assert_eq!(store.read(host::count_expected).await.unwrap(), 4);
+    assert_eq!(store.read(host::expected).await.unwrap().len(), 4);
+    assert_eq!(store.read(host::list).await.unwrap().len(), 5);
+
+    // Who asks for them by their ids gets the retired one as well, and nobody else.
+    let ids = [hosts[1].id, hosts[4].id, example(7, "nobody").id];
+    let these = store
+        .read(move |tx| host::these_each(tx, &ids.into()))
+        .await
+        .unwrap();
+    let these = these.into_iter().map(|(_, host)| host.unwrap());
+    assert_eq!(names(these.collect()), ["web-2", "web-5"]);
+    let silent = store.read(|tx| host::seen_before(tx, at(9))).await.unwrap();
+    assert_eq!(silent.len(), 4);
+}
+
+pub(crate) async fn what_the_hosts_of_a_page_run_is_read_for_them_alone(store: Store) {
+    let hosts: Vec<Host> = (1..=4).map(|n| example(n, &format!("web-{n}"))).collect();
+    let ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
+    let names: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
+    let all = ids.clone();
+    store
+        .write(move |tx| {
+            for (one, id) in hosts.iter().zip(&all) {
+                host::insert(tx, one)?;
+                fleet::ask(tx, *id, desired("shop"))?;
+                fleet::ask(tx, *id, desired("ledger"))?;
+                fleet::report(tx, *id, &reported(1))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    let (first, last) = (names[1].clone(), names[2].clone());
+    let (wanted, told) = store
+        .read(move |tx| {
+            let wanted = fleet::wanted_of_page(tx, (&first, &last))?;
+            Ok::<_, Error>((wanted, fleet::reported_of_page(tx, (&first, &last))?))
+        })
+        .await
+        .unwrap();
+    let of_page: Vec<HostId> = wanted.keys().copied().collect();
+    assert_eq!(of_page, ids[1..3]);
+    let services: Vec<&str> = wanted[&ids[1]]
+        .iter()
+        .map(|one| one.desired.service.as_str())
+        .collect();
+    assert_eq!(services, ["ledger", "shop"]);
+    let told: Vec<HostId> = told.keys().map(|(host, _)| *host).collect();
+    assert_eq!(told, ids[1..3]);
 }
 
 pub(crate) async fn repeated_events_are_stored_once(store: Store) {

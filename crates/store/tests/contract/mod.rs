@@ -60,6 +60,8 @@ macro_rules! suite {
             fleet::a_host_name_is_taken_once,
             fleet::the_name_of_a_retired_host_is_free_and_both_are_kept,
             fleet::a_host_is_found_by_the_machine_it_is_now,
+            fleet::hosts_are_paged_by_name_and_a_retired_one_is_in_no_page,
+            fleet::what_the_hosts_of_a_page_run_is_read_for_them_alone,
             fleet::repeated_events_are_stored_once,
             freeze::a_freeze_is_kept_by_its_name_and_found_by_what_it_applies_to,
             token::a_token_is_found_by_its_hash_and_revoked_once,

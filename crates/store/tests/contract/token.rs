@@ -86,7 +86,7 @@ pub(crate) async fn the_tokens_of_one_host_are_revoked_together(store: Store) {
         })
         .await
         .unwrap();
-    let all = store.read(token::list).await.unwrap();
+    let all = store.read(|tx| token::list(tx, None, 10)).await.unwrap();
     let revoked: Vec<_> = all.iter().map(|token| token.revoked_at).collect();
     assert_eq!(revoked, [Some(at(5)), Some(at(5)), None, None]);
 }

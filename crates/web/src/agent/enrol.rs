@@ -217,8 +217,7 @@ fn known_machine(host: &Host, other: &Host) -> Failure {
 }
 
 fn refuse_too_many(tx: &mut store::Tx<'_>) -> std::result::Result<(), Failure> {
-    let hosts = store::host::list(tx)?.into_iter();
-    if hosts.filter(|host| host.retired_at.is_none()).count() < limit::HOSTS {
+    if store::host::count_expected(tx)? < limit::HOSTS {
         return Ok(());
     }
     let title = format!("there are {} hosts, and no more can enrol", limit::HOSTS);

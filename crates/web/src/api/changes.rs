@@ -7,11 +7,12 @@ use model::api::change::{ChangeView, Why};
 use model::observe::{Change, ChangeState};
 use model::{ChangeId, Timestamp, limit};
 use serde::Deserialize;
+use store::Tx;
 
 use super::{Path, Query};
 use crate::App;
 use crate::error::{Result, unknown};
-use crate::load;
+use crate::load::{self, Fleet};
 
 #[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct List {
@@ -48,7 +49,8 @@ pub(crate) async fn get(
     Path(id): Path<ChangeId>,
 ) -> Result<Json<ChangeView>> {
     let now = app.clock.now();
-    let view = app.store.read(move |tx| load::change(tx, id, now)).await?;
+    let read = move |tx: &mut Tx<'_>| load::change(tx, &mut Fleet::default(), id, now);
+    let view = app.store.read(read).await?;
     view.map(Json)
         .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))
 }

@@ -6,8 +6,10 @@ use axum::{Extension, Json};
 use deliver::rollout::ExcludeRefusal;
 use model::api::Problem;
 use model::api::deliver::{HostExcluded, HostOrder, HostView};
-use model::deliver::{Excluded, Host};
-use model::{ChangeId, Entry, EntryId, Fact, HostId, Kind, ServiceName, Subject, Timestamp};
+use model::deliver::{Excluded, Host, Proof};
+use model::{
+    ChangeId, Entry, EntryId, Fact, HostId, HostName, Kind, ServiceName, Subject, Timestamp, limit,
+};
 use runtime::Ids;
 use serde::Deserialize;
 use store::Tx;
@@ -24,27 +26,35 @@ pub(crate) struct List {
     service: Option<ServiceName>,
     #[serde(default)]
     drifted: bool,
+    name: Option<HostName>,
+    after: Option<HostName>,
+    limit: Option<usize>,
 }
 
-/// Returns all expected hosts by name; with `drifted=true` those that are not where they should be.
+/// Returns expected hosts by name, at most [`limit::LIST_ITEMS`]; `after` asks for the next page. With
+/// `drifted=true` those that are not where they should be, with `name` that one alone.
 pub(crate) async fn list(
     State(app): State<App>,
     Query(query): Query<List>,
 ) -> Result<Json<Vec<HostView>>> {
     let now = app.clock.now();
-    let hosts = app.store.read(move |tx| load::hosts(tx, now)).await?;
-    let wanted = |host: &HostView| {
-        let runs = |s: &ServiceName| host.services.iter().any(|service| service.service == *s);
-        let off = || {
-            host.unknown_since.is_some()
-                || host
-                    .services
-                    .iter()
-                    .any(|s| s.proof != model::deliver::Proof::Converged)
-        };
-        query.service.as_ref().is_none_or(runs) && (!query.drifted || off())
+    let (service, drifted) = (query.service, query.drifted);
+    let wanted = load::HostsWanted {
+        name: query.name,
+        after: query.after,
+        limit: query.limit.unwrap_or(usize::MAX).min(limit::LIST_ITEMS),
+        fits: move |host: &HostView| {
+            let runs = |s: &ServiceName| host.services.iter().any(|one| one.service == *s);
+            service.as_ref().is_none_or(runs) && (!drifted || is_off(host))
+        },
     };
-    Ok(Json(hosts.into_iter().filter(wanted).collect()))
+    let read = move |tx: &mut Tx<'_>| load::hosts(tx, &wanted, now);
+    Ok(Json(app.store.read(read).await?))
+}
+
+fn is_off(host: &HostView) -> bool {
+    let mut services = host.services.iter();
+    host.unknown_since.is_some() || services.any(|one| one.proof != Proof::Converged)
 }
 
 /// Lets every rollout under way go on without a host: 202, durable; they follow it at their next turn.

@@ -26,14 +26,13 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query<Form>) -> R
         let problem = Problem::new(400, "unknown_format", title);
         return Err(problem.hint("ask for `?format=ansible`").into());
     }
-    let hosts = app.store.read(store::host::list).await?;
-    let expected = hosts.iter().filter(|host| host.retired_at.is_none());
-    Ok(Json(ansible(expected)))
+    let hosts = app.store.read(store::host::expected).await?;
+    Ok(Json(ansible(&hosts)))
 }
 
 /// Groups hosts by each of their labels: `role=shop` is the group `role_shop`. All labels of a host are its
 /// variable `labels`, so that none of them can stand for one of Ansible's own.
-fn ansible<'a>(hosts: impl Iterator<Item = &'a Host>) -> Value {
+fn ansible(hosts: &[Host]) -> Value {
     let mut groups: BTreeMap<String, BTreeSet<&HostName>> = BTreeMap::new();
     let mut variables = serde_json::Map::new();
     for host in hosts {

@@ -15,9 +15,7 @@ use store::Tx;
 
 use super::fleet::behind_fleet;
 use super::releases::{bad_definition, version_used};
-use super::rollouts::{
-    expected_hosts, find_release, last_good, place, refused, taken_over, which_environment,
-};
+use super::rollouts::{find_release, last_good, place, refused, taken_over, which_environment};
 use super::{Body, bad_body};
 use crate::App;
 use crate::access::Caller;
@@ -110,7 +108,7 @@ fn read(
         release: &release,
         previous: last_good(&history),
         environment,
-        hosts: &expected_hosts(tx)?,
+        hosts: &store::host::expected(tx)?,
         by: by.to_owned(),
         now,
     })
@@ -164,15 +162,13 @@ fn host_facts(
         store::fleet::reported_for(tx, &rollout.service)?
             .into_iter()
             .collect();
-    let hosts = store::host::list(tx)?.into_iter();
-    let members = hosts.filter(|host| rollout.hosts().any(|member| member.id == host.id));
-    Ok(members
-        .map(|host| {
-            let id = host.id;
-            let facts = HostFacts::new(host, desired.get(&id), reported.remove(&id), now);
-            (id, facts)
-        })
-        .collect())
+    let members = rollout.hosts().map(|member| member.id).collect();
+    let mut facts = BTreeMap::new();
+    for (id, host) in store::host::these_each(tx, &members)? {
+        let known = HostFacts::new(host?, desired.get(&id), reported.remove(&id), now);
+        facts.insert(id, known);
+    }
+    Ok(facts)
 }
 
 fn play(scene: &Scene, now: Timestamp) -> std::result::Result<Rehearsal, Failure> {

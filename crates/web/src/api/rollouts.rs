@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use deliver::rollout::{self, Place, Refusal, Start, Unfinished};
 use model::api::Problem;
 use model::api::deliver::{NewRollout, Shipped};
-use model::deliver::{Host, Release, ReleaseRef, Rollout, RolloutState};
+use model::deliver::{Release, ReleaseRef, Rollout, RolloutState};
 use model::observe::{Change, ChangeKind, ChangeState};
 use model::{ChangeId, Entry, EntryId, EnvironmentName, Fact, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
@@ -46,7 +46,7 @@ fn start(
     let environment = which_environment(&release, new)?;
     let history = store::rollout::history(tx, &new.service, &environment, limit::LIST_ITEMS)?;
     let place = place(tx, &release, &environment, new, &history)?.map_err(refused)?;
-    let hosts = expected_hosts(tx)?;
+    let hosts = store::host::expected(tx)?;
     let change = store::change::next_id(tx)?;
     let (mut rollout, mut facts) = rollout::start(Start {
         change,
@@ -169,12 +169,6 @@ fn end_those_before(
         }
     }
     Ok(())
-}
-
-/// Returns the hosts a rollout may go to: all that are enrolled and not retired.
-pub(super) fn expected_hosts(tx: &mut Tx<'_>) -> std::result::Result<Vec<Host>, store::Error> {
-    let hosts = store::host::list(tx)?.into_iter();
-    Ok(hosts.filter(|host| host.retired_at.is_none()).collect())
 }
 
 fn planned(rollout: &Rollout, now: Timestamp) -> Change {

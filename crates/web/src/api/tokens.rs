@@ -6,8 +6,10 @@ use axum::{Extension, Json};
 use model::api::Problem;
 use model::api::token::{NewToken, TokenCreated, TokenView};
 use model::{Entry, Fact, HostName, Kind, Role, Subject, TokenId, limit};
+use serde::Deserialize;
+use store::Tx;
 
-use super::{Body, Path};
+use super::{Body, Path, Query};
 use crate::App;
 use crate::access::Caller;
 use crate::error::{Failure, Result, unknown};
@@ -116,9 +118,19 @@ fn entry(app: &App, name: &str, by: &str, fact: &Fact) -> Entry {
     }
 }
 
-/// Returns all tokens, without their secrets.
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<TokenView>>> {
-    Ok(Json(app.store.read(store::token::list).await?))
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct List {
+    after: Option<TokenId>,
+}
+
+/// Returns tokens without their secrets, oldest first, at most [`limit::LIST_ITEMS`]; `after` asks for the next
+/// page.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<List>,
+) -> Result<Json<Vec<TokenView>>> {
+    let read = move |tx: &mut Tx<'_>| store::token::list(tx, query.after, limit::LIST_ITEMS);
+    Ok(Json(app.store.read(read).await?))
 }
 
 /// Revokes a token; the next call with it is refused.
@@ -128,8 +140,8 @@ pub(crate) async fn revoke(
     Path(id): Path<TokenId>,
 ) -> Result<StatusCode> {
     let now = app.clock.now();
-    let name = app.store.read(store::token::list).await?;
-    let Some(token) = name.into_iter().find(|token| token.id == id) else {
+    let token = app.store.read(move |tx| store::token::get(tx, id)).await?;
+    let Some(token) = token else {
         return Err(unknown("token", id, "GET /api/v1/tokens lists them"));
     };
     let entry = entry(

@@ -9,6 +9,8 @@ use model::judge::Alert;
 use model::{AlertId, Entry, EntryId, IncidentId, PageId, Subject, Timestamp, limit};
 use store::{Error, Tx};
 
+use super::Fleet;
+
 /// Alerts of an incident whose own stories are part of its.
 const STORIES: usize = 20;
 
@@ -62,7 +64,7 @@ pub(crate) fn page(row: OutboxRow) -> PageView {
 /// Walks the causes of whatever was asked about; none when it does not exist.
 pub(crate) fn why(tx: &mut Tx<'_>, asked: Asked, now: Timestamp) -> Result<Option<Why>, Error> {
     match asked {
-        Asked::Change(id) => super::why_of_change(tx, id, now),
+        Asked::Change(id) => super::why_of_change(tx, &mut Fleet::default(), id, now),
         Asked::Alert(id) => why_of_alert(tx, id, now),
         Asked::Incident(id) => why_of_incident(tx, id, now),
         Asked::Page(id) => why_of_page(tx, id, now),
@@ -73,7 +75,7 @@ fn why_of_page(tx: &mut Tx<'_>, id: PageId, now: Timestamp) -> Result<Option<Why
     let row = store::outbox::get(tx, id)?;
     match row.and_then(|row| row.message.subject()) {
         Some(Subject::Incident(id)) => why_of_incident(tx, id, now),
-        Some(Subject::Change(id)) => super::why_of_change(tx, id, now),
+        Some(Subject::Change(id)) => super::why_of_change(tx, &mut Fleet::default(), id, now),
         _ => Ok(None),
     }
 }

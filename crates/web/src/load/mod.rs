@@ -1,16 +1,18 @@
 //! Reads what a page or an answer shows, on one snapshot.
 
 mod alert;
+mod fleet;
 
 pub(crate) use alert::{alerts, incident, page, why};
+pub(crate) use fleet::Fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use learn::change::{HostNow, ViewInput};
+use learn::change::ViewInput;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{HostService, HostView};
-use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout};
-use model::{ChangeId, Digest, Entry, EntryId, HostId, ServiceName, Subject, Timestamp, limit};
+use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported};
+use model::{ChangeId, Digest, Entry, EntryId, HostName, ServiceName, Subject, Timestamp, limit};
 use store::{Error, Tx};
 
 /// Entries of one change that are read; a rollout has a few dozen.
@@ -19,22 +21,24 @@ const ENTRIES: usize = 2_000;
 /// Reads one change as people see it.
 pub(crate) fn change(
     tx: &mut Tx<'_>,
+    fleet: &mut Fleet,
     id: ChangeId,
     now: Timestamp,
 ) -> Result<Option<ChangeView>, Error> {
     let entries = entries(tx, &Subject::Change(id))?;
-    view(tx, id, &entries, now)
+    view(tx, fleet, id, &entries, now)
 }
 
 /// Walks the causes of one change.
 pub(crate) fn why_of_change(
     tx: &mut Tx<'_>,
+    fleet: &mut Fleet,
     id: ChangeId,
     now: Timestamp,
 ) -> Result<Option<Why>, Error> {
     let subject = Subject::Change(id);
     let entries = entries(tx, &subject)?;
-    let view = view(tx, id, &entries, now)?;
+    let view = view(tx, fleet, id, &entries, now)?;
     Ok(view.map(|view| learn::why::story(&subject, view.sentence, &entries)))
 }
 
@@ -57,6 +61,7 @@ fn entries(tx: &mut Tx<'_>, subject: &Subject) -> Result<Vec<Entry>, Error> {
 
 fn view(
     tx: &mut Tx<'_>,
+    fleet: &mut Fleet,
     id: ChangeId,
     entries: &[Entry],
     now: Timestamp,
@@ -70,7 +75,7 @@ fn view(
     let signals = release
         .map(|release| release.definition.signals)
         .unwrap_or_default();
-    let hosts = hosts_now(tx, &rollout, now)?;
+    let hosts = fleet.hosts_now(tx, &rollout, now)?;
     let verdict = store::judgement::newest(tx, id)?.map(|(verdict, _)| verdict);
     Ok(Some(learn::change::view(ViewInput {
         change: &change,
@@ -81,42 +86,6 @@ fn view(
         entries,
         now,
     })))
-}
-
-/// Returns every host that has to do with the rollout's service and environment, as it stands now.
-fn hosts_now(
-    tx: &mut Tx<'_>,
-    rollout: &Rollout,
-    now: Timestamp,
-) -> Result<BTreeMap<HostId, HostNow>, Error> {
-    let releases = releases(tx, &rollout.service)?;
-    let reported: BTreeMap<HostId, Reported> = store::fleet::reported_for(tx, &rollout.service)?
-        .into_iter()
-        .collect();
-    let desired: BTreeMap<HostId, Desired> =
-        store::fleet::desired_for(tx, &rollout.service, &rollout.environment)?
-            .into_iter()
-            .collect();
-    let hosts = store::host::list(tx)?
-        .into_iter()
-        .filter(|host| host.retired_at.is_none());
-    let involved = hosts.filter(|host| {
-        desired.contains_key(&host.id) || rollout.hosts().any(|member| member.id == host.id)
-    });
-    Ok(involved
-        .map(|host| {
-            let now = HostNow {
-                name: host.name.clone(),
-                unknown_since: host.unknown_since(now),
-                wanted: desired
-                    .get(&host.id)
-                    .and_then(|d| releases.get(&d.release.number.0).cloned()),
-                running: reported.get(&host.id).and_then(|r| running(r, &releases)),
-                reported: reported.get(&host.id).cloned(),
-            };
-            (host.id, now)
-        })
-        .collect())
 }
 
 pub(crate) fn releases(
@@ -168,32 +137,74 @@ fn newest_where(
         .cloned()
 }
 
-/// Reads all expected hosts with everything they run.
-pub(crate) fn hosts(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<HostView>, Error> {
-    let mut desired: BTreeMap<HostId, Vec<Desired>> = BTreeMap::new();
-    let mut releases_of: BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>> = BTreeMap::new();
-    for (host, one) in store::fleet::desired_all(tx)? {
-        if !releases_of.contains_key(&one.service) {
-            releases_of.insert(one.service.clone(), releases(tx, &one.service)?);
+/// Is which of the expected hosts are asked for.
+#[derive(Debug)]
+pub(crate) struct HostsWanted<F> {
+    /// That one alone.
+    pub(crate) name: Option<HostName>,
+    /// Those behind it, in the order of names.
+    pub(crate) after: Option<HostName>,
+    pub(crate) limit: usize,
+    pub(crate) fits: F,
+}
+
+/// Reads expected hosts with everything they run, by name. However many there are, those of one page are in
+/// memory at a time.
+pub(crate) fn hosts(
+    tx: &mut Tx<'_>,
+    wanted: &HostsWanted<impl Fn(&HostView) -> bool>,
+    now: Timestamp,
+) -> Result<Vec<HostView>, Error> {
+    let (mut after, mut found) = (wanted.after.clone(), Vec::new());
+    let mut releases_of = BTreeMap::new();
+    while found.len() < wanted.limit {
+        let page = match &wanted.name {
+            Some(name) => store::host::by_name(tx, name)?.into_iter().collect(),
+            None => store::host::page(tx, after.as_ref(), limit::LIST_ITEMS)?,
+        };
+        let is_last = page.len() < limit::LIST_ITEMS;
+        after = page.last().map(|host: &Host| host.name.clone());
+        let views = hosts_of_page(tx, page, &mut releases_of, now)?;
+        found.extend(views.into_iter().filter(&wanted.fits));
+        if is_last {
+            break;
         }
-        desired.entry(host).or_default().push(one);
     }
-    let held = store::fleet::held(tx)?;
-    let mut reported: BTreeMap<(HostId, ServiceName), Reported> = store::fleet::reported_all(tx)?
-        .into_iter()
-        .map(|(host, one)| ((host, one.service.clone()), one))
-        .collect();
-    let hosts = store::host::list(tx)?
-        .into_iter()
-        .filter(|host| host.retired_at.is_none());
-    Ok(hosts
+    found.truncate(wanted.limit);
+    Ok(found)
+}
+
+/// Is what is known of releases by their numbers, for each service that was looked at.
+type Releases = BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>>;
+
+fn hosts_of_page(
+    tx: &mut Tx<'_>,
+    page: Vec<Host>,
+    releases_of: &mut Releases,
+    now: Timestamp,
+) -> Result<Vec<HostView>, Error> {
+    let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        return Ok(vec![]);
+    };
+    let range = (&first.name.clone(), &last.name.clone());
+    let mut wanted = store::fleet::wanted_of_page(tx, range)?;
+    let mut reported = store::fleet::reported_of_page(tx, range)?;
+    for one in wanted.values().flatten() {
+        let service = &one.desired.service;
+        if !releases_of.contains_key(service) {
+            let known = releases(tx, service)?;
+            releases_of.insert(service.clone(), known);
+        }
+    }
+    let expected = page.into_iter().filter(|host| host.retired_at.is_none());
+    Ok(expected
         .map(|host| {
-            let wanted = desired.remove(&host.id).unwrap_or_default();
-            let services = wanted.into_iter().map(|one| {
-                let key = (host.id, one.service.clone());
-                let is_held = held.contains(&key);
-                let service = host_service(&host, one, reported.remove(&key), &releases_of, now);
-                if is_held { kept(service) } else { service }
+            let services = wanted.remove(&host.id).unwrap_or_default();
+            let services = services.into_iter().map(|one| {
+                let key = (host.id, one.desired.service.clone());
+                let reported = reported.remove(&key);
+                let service = host_service(&host, one.desired, reported, releases_of, now);
+                if one.held { kept(service) } else { service }
             });
             HostView {
                 id: host.id,
@@ -221,7 +232,7 @@ fn host_service(
     host: &Host,
     wanted: Desired,
     reported: Option<Reported>,
-    releases: &BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>>,
+    releases: &Releases,
     now: Timestamp,
 ) -> HostService {
     let silent = host.unknown_since(now);

@@ -14,10 +14,12 @@ use model::{ChangeId, Timestamp, time, words};
 use crate::App;
 use crate::api::Path;
 use crate::error::{Result, unknown};
-use crate::load;
+use crate::load::{self, Fleet};
 
 /// Changes shown on the first page.
 const CHANGES: usize = 30;
+/// Hosts named in one list of a page; nobody reads more, and the page is made anew every few seconds.
+const HOSTS: usize = 200;
 
 pub(crate) async fn home(State(app): State<App>) -> Result<Html<String>> {
     let now = app.clock.now();
@@ -25,9 +27,9 @@ pub(crate) async fn home(State(app): State<App>) -> Result<Html<String>> {
         .store
         .read(move |tx| {
             let changes = store::change::list(tx, &store::change::Filter::default(), CHANGES)?;
-            let mut stories = Vec::new();
+            let (mut stories, mut fleet) = (Vec::new(), Fleet::default());
             for change in &changes {
-                stories.push(load::why_of_change(tx, change.id, now)?);
+                stories.push(load::why_of_change(tx, &mut fleet, change.id, now)?);
             }
             Ok::<_, store::Error>((changes, stories))
         })
@@ -49,9 +51,10 @@ pub(crate) async fn change(
     let read = app
         .store
         .read(move |tx| {
+            let mut fleet = Fleet::default();
             Ok::<_, store::Error>((
-                load::change(tx, id, now)?,
-                load::why_of_change(tx, id, now)?,
+                load::change(tx, &mut fleet, id, now)?,
+                load::why_of_change(tx, &mut fleet, id, now)?,
             ))
         })
         .await?;
@@ -163,7 +166,7 @@ fn detail(view: &ChangeView, why: &Why, command: &str) -> Markup {
         }
         @if view.signals.iter().any(|signal| signal.canary.total + signal.control.total > 0) { (signals(&view.signals)) }
         @if !view.drifted.is_empty() {
-            section { h2 { "Not where they should be" } ul { @for host in &view.drifted { (host_line(host)) } } }
+            section { h2 { "Not where they should be" } (hosts(&view.drifted)) }
         }
         section {
             h2 { "Why" }
@@ -193,7 +196,33 @@ fn ring_row(ring: &RingView) -> Markup {
                 span class=(class) { (word) } " "
                 span class="dim" { (ring_hosts(ring)) @if !ring.note.is_empty() { " · " (ring.note) } }
             }
-            ul { @for host in &ring.hosts { (host_line(host)) } }
+            (hosts(&ring.hosts))
+        }
+    }
+}
+
+/// Lists hosts, of very many those first that need a look; the others are counted.
+fn hosts(hosts: &[HostLine]) -> Markup {
+    let mut lines: Vec<&HostLine> = hosts.iter().collect();
+    let more = lines.len().saturating_sub(HOSTS);
+    if more > 0 {
+        // Those alike stay in their order.
+        lines.sort_by_key(|host| is_as_it_should(host.proof));
+        lines.truncate(HOSTS);
+    }
+    html! {
+        ul {
+            @for host in lines { (host_line(host)) }
+            @if more > 0 { li class="dim" { "and " (words::counted(more as u64, "more host")) } }
+        }
+    }
+}
+
+fn is_as_it_should(proof: Proof) -> bool {
+    match proof {
+        Proof::Converged | Proof::Stopped => true,
+        Proof::Pending | Proof::Reverted | Proof::Drifted | Proof::Blocked | Proof::Unknown => {
+            false
         }
     }
 }

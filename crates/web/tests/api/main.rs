@@ -17,6 +17,7 @@ mod freezes;
 mod garbage;
 mod hooks;
 mod hosts;
+mod many;
 mod object_store;
 mod orders;
 mod pages;
