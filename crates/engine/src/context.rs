@@ -8,6 +8,7 @@ use metrics::Metrics;
 use model::{ChangeId, Entry, EntryId, Fact, Kind, Subject, Timestamp};
 use runtime::{Clock, Ids, Random, Wakes};
 use store::lease::Fence;
+use store::set_aside::Damaged;
 use store::{Store, Tx};
 
 /// Is handed to every loop; cheap to clone.
@@ -125,6 +126,37 @@ impl Context {
             causes,
             body: fact.to_body(),
         }
+    }
+
+    /// Keeps a row that cannot be read from standing in its loop's list for ever, and tells of it once. Whatever
+    /// else went wrong with a row may be over at the next turn.
+    pub(crate) async fn set_aside(
+        &self,
+        mandate: Mandate,
+        row: Damaged,
+        why: &store::Error,
+        now: Timestamp,
+    ) -> Result<(), store::Error> {
+        let store::Error::Unreadable { why, .. } = why else {
+            return Ok(());
+        };
+        let (context, why) = (self.clone(), why.clone());
+        let put = move |tx: &mut Tx<'_>| {
+            mandate.check(tx)?;
+            let Some(subject) = store::set_aside::put(tx, row, &why, now)? else {
+                return Ok(());
+            };
+            let fact = Fact::SetAside {
+                row: row.to_string(),
+                why,
+            };
+            let told = (Kind::Signal, &fact);
+            let entry = context.entry_about(now, subject, told, "sleepwell", vec![]);
+            store::journal::append(tx, &entry)
+        };
+        self.store.write(put).await?;
+        self.wakes.journal.nudge();
+        Ok(())
     }
 
     /// Returns the address of a change's page.

@@ -100,6 +100,12 @@ pub enum Fact {
         seen: u64,
         ours: u64,
     },
+    /// A stored row cannot be read: it was taken off its list and kept as it is.
+    SetAside {
+        /// As the log names it: `verdict vrd-…`, `alt-12`.
+        row: String,
+        why: String,
+    },
     /// A person said how to go on with hosts that are ahead.
     FleetAdopted {
         how: crate::deliver::Adoption,

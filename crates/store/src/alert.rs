@@ -122,7 +122,8 @@ pub fn next_end(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
 pub fn counts(tx: &mut Tx<'_>, incident: IncidentId) -> Result<(u64, u64), Error> {
     let row = tx.query_one(
         TABLE,
-        "SELECT COUNT(*), CAST(COALESCE(SUM(open), 0) AS BIGINT) FROM judge_alert WHERE incident = $1",
+        "SELECT COUNT(*), CAST(COALESCE(SUM(open), 0) AS BIGINT) FROM judge_alert
+         WHERE incident = $1 AND open >= 0",
         &[incident.into()],
     )?;
     row.map_or(Ok((0, 0)), |row| Ok((row.count(0)?, row.count(1)?)))

@@ -48,7 +48,8 @@ pub fn newest(
 ) -> Result<Option<Incident>, Error> {
     let row = tx.query_one(
         TABLE,
-        "SELECT body FROM act_incident WHERE service = $1 AND alerts_named = $2
+        "SELECT body FROM act_incident
+         WHERE service = $1 AND alerts_named = $2 AND open >= 0
          ORDER BY number DESC LIMIT 1",
         &[service.into(), group.into()],
     )?;

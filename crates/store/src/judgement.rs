@@ -66,8 +66,8 @@ pub fn get(tx: &mut Tx<'_>, id: VerdictId) -> Result<Option<Verdict>, Error> {
 
 /// Returns the newest verdict on a change, with its journal entry.
 pub fn newest(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<(Verdict, EntryId)>, Error> {
-    let sql =
-        "SELECT body, entry FROM judge_verdict WHERE change = $1 ORDER BY number DESC LIMIT 1";
+    let sql = "SELECT body, entry FROM judge_verdict WHERE change = $1 AND handled >= 0
+               ORDER BY number DESC LIMIT 1";
     let row = tx.query_one(VERDICT, sql, &[change.into()])?;
     row.map(|row| Ok((row.json(0)?, row.parsed(1)?)))
         .transpose()
@@ -79,8 +79,8 @@ pub fn list(
     change: Option<ChangeId>,
     limit: usize,
 ) -> Result<Vec<Verdict>, Error> {
-    let sql =
-        "SELECT body FROM judge_verdict WHERE $1 = 0 OR change = $1 ORDER BY number DESC LIMIT $2";
+    let sql = "SELECT body FROM judge_verdict WHERE handled >= 0 AND ($1 = 0 OR change = $1)
+               ORDER BY number DESC LIMIT $2";
     let params = [
         change.map_or(0u64.into(), Into::into),
         (limit as u64).into(),

@@ -28,6 +28,7 @@ mod migrate;
 pub mod outbox;
 pub mod release;
 pub mod rollout;
+pub mod set_aside;
 pub mod token;
 mod tx;
 mod value;

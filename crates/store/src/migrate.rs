@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_freeze.sql"),
     include_str!("migrations/0009_queue.sql"),
     include_str!("migrations/0010_host_names.sql"),
+    include_str!("migrations/0011_set_aside.sql"),
 ];
 
 /// Is a database being brought to the newest schema; nobody else does so at the same time.

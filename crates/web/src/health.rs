@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use model::words;
+
 use crate::App;
 
 /// Answers as long as the process does.
@@ -11,14 +13,15 @@ pub(crate) async fn healthy() -> &'static str {
     "ok\n"
 }
 
-/// Answers 200 when the store answers and every loop turns, else 503 with the names of what does not.
+/// Answers 200 when the store answers and every loop turns, else 503 with the names of what does not. Rows that
+/// were set aside keep nothing from working; a second line counts them.
 ///
 /// The loops write at every turn, so a store that takes no write shows in them. Anybody may ask, so why
 /// it does not stands in the log only.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let mut faults = Vec::new();
-    let probe = app.store.read(store::journal::sealed_head);
-    if let Err(error) = probe.await {
+    let aside = app.store.read(store::set_aside::count).await;
+    if let Err(error) = &aside {
         tracing::error!(error = %error, "the store does not answer: {error}");
         faults.push("store");
     }
@@ -29,7 +32,13 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
         }
     }
     if faults.is_empty() {
-        "ready\n".into_response()
+        match aside {
+            Ok(rows) if rows > 0 => {
+                let rows = words::counted(rows, "stored row");
+                format!("ready\n{rows} that cannot be read: set aside\n").into_response()
+            }
+            _ => "ready\n".into_response(),
+        }
     } else {
         let names = format!("not ready: {}\n", faults.join(", "));
         (StatusCode::SERVICE_UNAVAILABLE, names).into_response()

@@ -16,6 +16,7 @@ use model::{
     AlertId, ChangeId, EntryId, Fact, IncidentId, Kind, ServiceName, Subject, Timestamp, limit,
 };
 use runtime::{Loop, Turn};
+use store::set_aside::Damaged;
 use store::{Error, Tx};
 use tokio::task::JoinSet;
 
@@ -88,6 +89,9 @@ impl Work {
         let seen = news.len();
         let mut groups: BTreeMap<(ServiceName, String), Vec<AlertId>> = BTreeMap::new();
         for (id, read) in news {
+            if let Err(why) = &read {
+                self.set_aside(Damaged::Alert(id), why).await?;
+            }
             if let Some(alert) = attempts.keep(id, read) {
                 let key = (alert.service.clone(), group(&alert));
                 groups.entry(key).or_default().push(id);
@@ -109,6 +113,9 @@ impl Work {
         let read = move |tx: &mut Tx<'_>| store::incident::due(tx, now, limit::LIST_ITEMS);
         let mut writes = JoinSet::new();
         for (id, read) in self.context.store.read(read).await? {
+            if let Err(why) = &read {
+                self.set_aside(Damaged::Incident(id), why).await?;
+            }
             if attempts.keep(id, read).is_none() {
                 continue;
             }
@@ -118,6 +125,11 @@ impl Work {
         }
         self.gather(writes, attempts).await;
         Ok(())
+    }
+
+    async fn set_aside(&self, row: Damaged, why: &Error) -> Result<(), Error> {
+        let (mandate, now) = (self.mandate, self.now);
+        self.context.set_aside(mandate, row, why, now).await
     }
 
     /// Waits for all writes: one that fails must not keep the others from being told.

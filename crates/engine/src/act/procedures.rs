@@ -15,6 +15,7 @@ use model::judge::Verdict;
 use model::{ActionId, EntryId, Fact, HostName, Kind, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
+use store::set_aside::Damaged;
 use store::{Error, Tx};
 
 use super::tell;
@@ -49,6 +50,10 @@ impl Loop for Procedures {
         let read = |tx: &mut Tx<'_>| store::judgement::unhandled(tx, limit::LIST_ITEMS);
         let mut attempts = Attempts::default();
         for (id, read) in self.0.store.read(read).await? {
+            if let Err(why) = &read {
+                let row = Damaged::Verdict(id);
+                self.0.set_aside(mandate, row, why, now).await?;
+            }
             // One verdict that cannot be acted on must not stop what follows from the others.
             let Some((verdict, entry)) = attempts.keep(format!("verdict {id}"), read) else {
                 continue;

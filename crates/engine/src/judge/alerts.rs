@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::judge::{Alert, Resolution};
 use model::{AlertId, Fact, Kind, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
+use store::set_aside::Damaged;
 use store::{Error, Tx};
 use tokio::task::JoinSet;
 
@@ -43,6 +44,10 @@ impl Loop for Alerts {
         // Together, so that they share the store's commits.
         let mut writes = JoinSet::new();
         for (id, read) in lapsed {
+            if let Err(why) = &read {
+                let row = Damaged::Alert(id);
+                self.0.set_aside(mandate, row, why, now).await?;
+            }
             if attempts.keep(id, read).is_some() {
                 let context = self.0.clone();
                 writes.spawn(async move { (id, end(context, id, mandate, now).await) });

@@ -168,3 +168,63 @@ async fn a_damaged_message_keeps_no_other_back_and_is_not_tried_without_pause() 
     assert_eq!(titles, ["message 2"]);
     assert_eq!(turns(&mut outbox, 2).await, Turn::Until(at(61)));
 }
+
+/// Returns what was told of rows that were set aside.
+async fn set_aside(world: &World) -> Vec<String> {
+    let facts = world.facts().await.into_iter();
+    let rows = facts.filter_map(|fact| match fact {
+        Fact::SetAside { row, .. } => Some(row),
+        _ => None,
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn a_damaged_verdict_is_set_aside_and_told_once_and_the_next_one_counts() {
+    let world = World::new();
+    world
+        .rollout((1, "shop"), &[1], RolloutState::Planned)
+        .await;
+    let (verdict, entry) = failed(1);
+    let id = verdict.id;
+    world
+        .write(move |tx| store::judgement::insert(tx, &verdict, entry))
+        .await;
+    world.damage("UPDATE judge_verdict SET body = '{'");
+    let mut procedures = Procedures::new(world.context.clone());
+    fails(&mut procedures, 1).await;
+    assert_eq!(turns(&mut procedures, 2).await, Turn::Idle);
+    assert_eq!(set_aside(&world).await, [format!("verdict {id}")]);
+    assert_eq!(world.write(store::set_aside::count).await, 1);
+
+    // Nothing reads it any more: the rollout goes on, and what the judge says next is acted on.
+    turns(&mut Rollouts::new(world.context.clone()), 3).await;
+    let (mut next, entry) = failed(1);
+    next.id = model::VerdictId::new(START, 9);
+    world
+        .write(move |tx| store::judgement::insert(tx, &next, entry))
+        .await;
+    turns(&mut procedures, 4).await;
+    let order = world.stored(1).await.order.unwrap();
+    assert_eq!(order.command, Command::Undo);
+    assert_eq!(set_aside(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_can_be_read_again_later_is_not_set_aside() {
+    let world = World::new();
+    world
+        .rollout((1, "shop"), &[1], RolloutState::Planned)
+        .await;
+    let (verdict, entry) = failed(1);
+    world
+        .write(move |tx| store::judgement::insert(tx, &verdict, entry))
+        .await;
+    // The verdict is whole, and what it is about is not.
+    world.damage("UPDATE deliver_rollout SET body = '{' WHERE change = 1");
+    let mut procedures = Procedures::new(world.context.clone());
+    for second in 1..4 {
+        fails(&mut procedures, second).await;
+    }
+    assert_eq!(world.write(store::set_aside::count).await, 0);
+}

@@ -276,3 +276,78 @@ async fn an_owner_who_cannot_be_read_is_replaced_by_the_last_resort() {
     turns(&mut incidents(&world), 1).await;
     assert_eq!(told(&world).await[0].1, "everybody@example.test");
 }
+
+async fn set_aside(world: &World) -> Vec<String> {
+    let facts = world.facts().await.into_iter();
+    let rows = facts.filter_map(|fact| match fact {
+        Fact::SetAside { row, .. } => Some(row),
+        _ => None,
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn a_damaged_alert_is_set_aside_and_told_once_and_sent_again_it_is_a_new_one() {
+    let world = World::new();
+    fires(&world, 1, ("shop", "Down"), 60).await;
+    fires(&world, 2, ("till", "Down"), 60).await;
+    world.damage("UPDATE judge_alert SET body = '{' WHERE number = 1");
+    let mut incidents = incidents(&world);
+    let said = fails(&mut incidents, 1).await;
+    assert!(said.starts_with("alt-1: "), "{said}");
+    turns(&mut incidents, 2).await;
+    assert_eq!(set_aside(&world).await, ["alt-1"]);
+    assert_eq!(told(&world).await.len(), 1, "of the other one");
+    // Neither its end nor any list stumbles over it.
+    assert_eq!(
+        turns(&mut Alerts::new(world.context.clone()), 61).await,
+        Turn::Idle
+    );
+    let filter = store::alert::Filter::default();
+    let list = world.write(move |tx| store::alert::list(tx, &filter, 10));
+    assert_eq!(list.await.len(), 1);
+    // The same key is free.
+    let again = world.write(|tx| {
+        let shop = "shop".parse().unwrap();
+        store::alert::open(tx, &shop, "1")
+    });
+    assert_eq!(again.await, None);
+    fires(&world, 3, ("shop", "Down"), 120).await;
+    turns(&mut incidents, 62).await;
+    assert_eq!(set_aside(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_alert_that_ran_out_is_set_aside_and_the_others_end() {
+    let world = World::new();
+    fires(&world, 1, ("shop", "Down"), 10).await;
+    fires(&world, 2, ("till", "Down"), 20).await;
+    world
+        .write(|tx| store::alert::mark_seen(tx, AlertId(1)))
+        .await;
+    world.damage("UPDATE judge_alert SET body = '{' WHERE number = 1");
+    let mut alerts = Alerts::new(world.context.clone());
+    fails(&mut alerts, 15).await;
+    assert_eq!(turns(&mut alerts, 16).await, Turn::Until(at(20)));
+    assert_eq!(turns(&mut alerts, 21).await, Turn::Idle);
+    assert_eq!(set_aside(&world).await, ["alt-1"]);
+}
+
+#[tokio::test]
+async fn a_damaged_incident_is_set_aside_and_the_next_alert_opens_another_one() {
+    let world = World::new();
+    fires(&world, 1, ("shop", "Down"), 600).await;
+    let mut incidents = incidents(&world);
+    turns(&mut incidents, 1).await;
+    // Something is due of it, and nobody can read what.
+    world.damage("UPDATE act_incident SET body = '{', due_us = 1");
+    let said = fails(&mut incidents, 2).await;
+    assert!(said.starts_with("inc-1: "), "{said}");
+    turns(&mut incidents, 3).await;
+    assert_eq!(set_aside(&world).await, ["inc-1"]);
+    fires(&world, 2, ("shop", "Down"), 600).await;
+    turns(&mut incidents, 4).await;
+    let list = world.write(|tx| store::incident::list(tx, true, None, 10));
+    let open: Vec<IncidentId> = list.await.iter().map(|incident| incident.id).collect();
+    assert_eq!(open, [IncidentId(2)]);
+}

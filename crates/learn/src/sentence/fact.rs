@@ -89,6 +89,11 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             seen,
             ours,
         } => behind_fleet(host, service.as_ref(), *seen, *ours),
+        Fact::SetAside { row, why } => format!(
+            "The stored row of {} cannot be read and was set aside{}.",
+            line(row),
+            colon(why)
+        ),
         Fact::FleetAdopted {
             how,
             orders,

@@ -107,6 +107,13 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "jonas retired web-8; it is expected no longer, and its token is void.",
         ),
         (
+            Fact::SetAside {
+                row: "alt-12".to_owned(),
+                why: "a stored row of judge_alert cannot be read: EOF".to_owned(),
+            },
+            "The stored row of alt-12 cannot be read and was set aside: a stored row of judge_alert cannot be read: EOF.",
+        ),
+        (
             Fact::BehindFleet {
                 host: name(3),
                 service: Some(shop()),
@@ -749,9 +756,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::RolloutSuperseded { .. } => 50,
         Fact::HostLetBackIn { .. } => 51,
         Fact::HostSharesMachine { .. } => 52,
+        Fact::SetAside { .. } => 53,
     }
 }
-const VARIANTS: usize = 53;
+const VARIANTS: usize = 54;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -31,10 +31,7 @@ fn findings(client: &Client) -> Vec<Finding> {
     }
     let mut findings = vec![Finding::well(format!("a server answers at {url}"))];
     findings.extend(connection(client));
-    findings.push(match client.raw("GET", "/-/ready", &[], None, 1_000) {
-        Ok(_) => Finding::well("its store and every loop work"),
-        Err(error) => Finding::bad(error.to_string(), "read the server's log"),
-    });
+    findings.extend(readiness(&client.raw("GET", "/-/ready", &[], None, 1_000)));
     let role = match client.me() {
         Ok(me) => {
             findings.push(Finding::well(format!(
@@ -63,6 +60,21 @@ fn findings(client: &Client) -> Vec<Finding> {
         )),
     }
     findings
+}
+
+/// A server that is ready says in further lines what somebody should look at all the same.
+fn readiness(answer: &Result<Vec<u8>, client::Error>) -> Vec<Finding> {
+    let answer = match answer {
+        Ok(answer) => String::from_utf8_lossy(answer),
+        Err(error) => return vec![Finding::bad(error.to_string(), "read the server's log")],
+    };
+    let well = Finding::well("its store and every loop work");
+    let aside = answer.lines().skip(1).map(|line| {
+        let hint =
+            "find it in the journal (`set_aside`), and who or what spoilt it: an edit, a disk";
+        Finding::bad(line, hint)
+    });
+    std::iter::once(well).chain(aside).collect()
 }
 
 fn no_server(url: &str, error: &client::Error) -> Finding {

@@ -100,6 +100,7 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
             field("seen", seen),
             field("ours", ours),
         ],
+        Fact::SetAside { row, why } => vec![field("row", row), field("why", why)],
         Fact::FleetAdopted {
             how,
             orders,

@@ -10,6 +10,7 @@ pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod outbox;
 pub(crate) mod rollout;
+pub(crate) mod set_aside;
 pub(crate) mod token;
 pub(crate) mod transaction;
 
@@ -52,6 +53,7 @@ macro_rules! suite {
             rollout::a_watched_rollout_is_looked_after_and_in_nobodys_way,
             rollout::an_action_is_taken_once,
             rollout::a_verdict_is_handled_once,
+            set_aside::what_was_set_aside_is_in_no_list_and_counted_once,
             fleet::a_generation_counts_up_per_host_and_service,
             fleet::an_order_is_counted_on_from_what_the_host_has_seen,
             fleet::what_a_host_keeps_is_known_and_not_asked_until_it_is_asked_anew,

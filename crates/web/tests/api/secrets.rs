@@ -212,6 +212,17 @@ async fn readiness_names_what_fails_and_says_no_more() {
     });
     let answer = world.get("/-/ready").send().await;
     assert_eq!(answer.expect(StatusCode::OK).text(), "ready\n");
+    // A row that was set aside keeps nothing from working, and somebody should look at it.
+    let row = store::set_aside::Damaged::Alert(model::AlertId(7));
+    let now = world.now();
+    world
+        .write(move |tx| store::set_aside::put(tx, row, "hunter2", now))
+        .await;
+    let answer = world.get("/-/ready").send().await;
+    assert_eq!(
+        answer.expect(StatusCode::OK).text(),
+        "ready\n1 stored row that cannot be read: set aside\n"
+    );
     let supervisor = supervisor.unwrap();
     let wake = Wake::default();
     supervisor.spawn(Failing, &wake);
