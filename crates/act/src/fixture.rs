@@ -19,6 +19,7 @@ pub(crate) fn verdict() -> Verdict {
             alpha: 0.01,
             rule: "global".to_owned(),
             log_e: 4.83,
+            beside: None,
             needed: 4.61,
             metrics: Vec::new(),
             control: Control::Hosts { hosts: 7 },

@@ -13,9 +13,10 @@ pub(crate) const PASS_ALPHA: f64 = 0.01;
 /// What critical signals get of [`ALPHA`] when there are others.
 const CRITICAL_SHARE: f64 = 0.7;
 
-/// Returns each signal's weight in the evidence of the change, in the order of the map. They sum to 1;
-/// advisory signals have none.
-pub(crate) fn signal_weights(signals: &BTreeMap<String, Signal>) -> Vec<f64> {
+/// Returns each signal's weight in the evidence of the change, in the order of the map. They sum to the
+/// service's share of what was shipped together, 1 for one alone; advisory signals have none.
+pub(crate) fn signal_weights(signals: &BTreeMap<String, Signal>, parts: usize) -> Vec<f64> {
+    let share = 1.0 / parts.max(1) as f64;
     let of_class = |critical: bool| {
         let class = signals
             .values()
@@ -29,8 +30,8 @@ pub(crate) fn signal_weights(signals: &BTreeMap<String, Signal>) -> Vec<f64> {
     };
     let weight = |s: &Signal| match (s.advisory, s.critical) {
         (true, _) => 0.0,
-        (false, true) => critical_share / critical,
-        (false, false) => (1.0 - critical_share) / other,
+        (false, true) => share * critical_share / critical,
+        (false, false) => share * (1.0 - critical_share) / other,
     };
     signals.values().map(weight).collect()
 }
@@ -88,7 +89,10 @@ mod tests {
             owner: None,
         };
         let named = classes.iter().enumerate();
-        signal_weights(&named.map(|(i, c)| (format!("s{i}"), signal(c))).collect())
+        signal_weights(
+            &named.map(|(i, c)| (format!("s{i}"), signal(c))).collect(),
+            1,
+        )
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn look(second: u64, batch: Option<Batch>) -> Look {
         at_deadline: AtDeadline::Go,
         first_release: false,
         unattributed: 0,
+        beside: Vec::new(),
         excluded: vec![],
     }
 }

@@ -58,6 +58,9 @@ pub struct Look {
     pub first_release: bool,
     /// Events since the look before that belong to neither arm, over all signals.
     pub unattributed: u64,
+    /// What each other service the change was shipped with has found so far
+    /// ([`crate::Test::log_evidence`]); empty for one alone.
+    pub beside: Vec<f64>,
     /// What the caller left out of `metrics`. Entries given again are listed once.
     pub excluded: Vec<Excluded>,
 }

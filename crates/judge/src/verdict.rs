@@ -55,6 +55,18 @@ impl Test {
         history: &BTreeMap<String, History>,
         now: Timestamp,
     ) -> Self {
+        Self::start_one_of(1, signals, rings, history, now)
+    }
+
+    /// Starts the test of one of several services that were shipped as one: they share the error budget of
+    /// one change in equal parts, and their evidence is one sum ([`Look::beside`]).
+    pub fn start_one_of(
+        parts: usize,
+        signals: &BTreeMap<String, Signal>,
+        rings: usize,
+        history: &BTreeMap<String, History>,
+        now: Timestamp,
+    ) -> Self {
         let definition = definition(signals);
         let nothing = History::default();
         let test = |(name, signal): (&String, &Signal), weight: f64| {
@@ -65,7 +77,7 @@ impl Test {
                 SignalTest::new(signal, weight, rings, history),
             )
         };
-        let weights = signal_weights(signals);
+        let weights = signal_weights(signals, parts);
         Self {
             definition,
             started: now,
@@ -129,7 +141,7 @@ impl Test {
             Arrival::Repeated => {}
             Arrival::SetBack => self.refuse_time(look.at),
         }
-        let log_e = self.log_e();
+        let log_e = self.log_e(&look.beside);
         if self.failed.is_none() {
             self.failed = state::failure(log_e, &look.conditions);
         }
@@ -238,16 +250,22 @@ impl Test {
         self.signals.values().filter(|signal| !signal.advisory)
     }
 
-    /// Returns the log of the weighted mean of the evidence of all required signals, 0 without any.
-    fn log_e(&self) -> f64 {
-        let logs: Vec<f64> = self
-            .required()
-            .map(|s| s.weight.0.ln() + s.log_e())
-            .collect();
-        if logs.is_empty() {
+    /// Returns what this test adds to the evidence of what was shipped together: the log of the weighted sum
+    /// over all required signals, none without any.
+    pub fn log_evidence(&self) -> Option<f64> {
+        let required = self.required();
+        let logs: Vec<f64> = required.map(|s| s.weight.0.ln() + s.log_e()).collect();
+        (!logs.is_empty()).then(|| log_sum_exp(&logs))
+    }
+
+    /// Returns the log of the evidence of the whole change, 0 where nothing is required.
+    fn log_e(&self, beside: &[f64]) -> f64 {
+        let beside = beside.iter().copied();
+        let parts: Vec<f64> = self.log_evidence().into_iter().chain(beside).collect();
+        if parts.is_empty() {
             return 0.0;
         }
-        log_sum_exp(&logs)
+        log_sum_exp(&parts)
     }
 
     fn standing<'a>(&self, look: &'a Look, evidence: &Evidence) -> Standing<'a> {
@@ -289,6 +307,7 @@ impl Test {
             alpha: ALPHA,
             rule: "global".to_owned(),
             log_e,
+            beside: (!look.beside.is_empty()).then(|| log_sum_exp(&look.beside)),
             needed: needed(),
             metrics: metrics.collect(),
             control: match hosts {
@@ -320,6 +339,7 @@ pub(crate) fn chain(inputs: Digest, look: &Look) -> Digest {
     number(look.ring as u64);
     number(look.unattributed);
     number(look.metrics.len() as u64);
+    look.beside.iter().for_each(|log_e| number(log_e.to_bits()));
     for (name, batch) in &look.metrics {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());

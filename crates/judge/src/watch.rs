@@ -372,6 +372,7 @@ impl Watch {
             alpha: ALPHA,
             rule: "watch".to_owned(),
             log_e: shown(log_r),
+            beside: None,
             needed: RUN_LENGTH.ln(),
             metrics: metrics.take(limit::SIGNALS).collect(),
             control: match self.compares() {

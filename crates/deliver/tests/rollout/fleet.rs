@@ -532,6 +532,7 @@ fn evidence(started: Timestamp) -> Evidence {
         alpha: 0.01,
         rule: "global".into(),
         log_e: 0.0,
+        beside: None,
         needed: 4.6,
         metrics: Vec::new(),
         control: Control::None,

@@ -274,6 +274,7 @@ fn inputs(
         at_deadline: spec.at_deadline,
         first_release: rollout.previous.is_none(),
         unattributed: 0, // every series names its host and release
+        beside: Vec::new(),
         excluded: vec![],
     }
 }

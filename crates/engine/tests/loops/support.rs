@@ -248,6 +248,7 @@ pub(crate) fn failed(change: u64) -> (Verdict, EntryId) {
             alpha: 0.01,
             rule: "global".into(),
             log_e: 5.0,
+            beside: None,
             needed: 4.6,
             metrics: vec![],
             control: Control::Hosts { hosts: 7 },

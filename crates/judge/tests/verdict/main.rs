@@ -3,6 +3,7 @@
 mod kinds;
 mod looks;
 mod states;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,6 +67,7 @@ fn quiet(seconds: i64) -> Look {
         at_deadline: AtDeadline::Go,
         first_release: false,
         unattributed: 0,
+        beside: Vec::new(),
         excluded: Vec::new(),
     }
 }

@@ -129,8 +129,11 @@ pub fn paragraphs(verdict: &Verdict, now: Timestamp) -> Vec<String> {
         Control::Before => "compared with the time before the release".to_owned(),
         Control::None => "compared with nothing".to_owned(),
     };
+    let beside = evidence.beside.map_or_else(String::new, |log_e| {
+        format!(" ({} of it in what was shipped with it)", decimal(log_e, 2))
+    });
     paragraphs.push(format!(
-        "{} since {}; evidence of harm {}, a bad verdict needs {}; {control}.",
+        "{} since {}; evidence of harm {}{beside}, a bad verdict needs {}; {control}.",
         counted(evidence.looks, "look"),
         moment(evidence.started, now),
         decimal(evidence.log_e, 2),
@@ -219,6 +222,8 @@ fn harmed(evidence: &Evidence, tense: Tense) -> String {
     let clause = worse(metric, evidence, tense);
     if signal_state(metric, evidence) == SignalState::Bad {
         clause
+    } else if evidence.beside.is_some() {
+        format!("it and what was shipped with it show harm together, here most of all: {clause}")
     } else {
         format!("several signals together show harm, most of all this one: {clause}")
     }

@@ -101,6 +101,7 @@ pub(crate) fn verdict() -> Verdict {
             alpha: 0.01,
             rule: "global".to_owned(),
             log_e: 5.84,
+            beside: None,
             needed: 4.605,
             metrics: vec![metric()],
             control: Control::Hosts { hosts: 7 },

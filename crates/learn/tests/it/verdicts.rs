@@ -232,3 +232,21 @@ fn a_long_list_of_gaps_is_counted() {
         "{paragraphs:?}"
     );
 }
+
+#[test]
+fn harm_that_several_parts_show_together_is_told_as_that() {
+    let mut shown = of(VerdictState::Fail, Reason::Harm);
+    shown.evidence.beside = Some(4.2);
+    shown.evidence.metrics[0].log_e = 1.0;
+    let said = verdict(&shown);
+    assert!(
+        said.starts_with("Bad: it and what was shipped with it show harm together, here most of all: payment errors"),
+        "{said}"
+    );
+    let told = paragraphs(&shown, at(31));
+    let whole = told.iter().find(|text| text.contains("looks since"));
+    assert!(
+        whole.unwrap().contains("evidence of harm 5.84 (4.2 of it in what was shipped with it), a bad verdict needs 4.61"),
+        "{told:?}"
+    );
+}

@@ -130,6 +130,9 @@ pub struct Evidence {
     pub rule: String,
     /// Log of the evidence of harm over all signals and rings, and what it needs to fail.
     pub log_e: f64,
+    /// What of it other services add that were shipped with this one; none for one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<f64>,
     pub needed: f64,
     pub metrics: Vec<MetricEvidence>,
     pub control: Control,

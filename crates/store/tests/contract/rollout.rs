@@ -200,6 +200,7 @@ pub(crate) fn verdict(id: VerdictId) -> Verdict {
             alpha: 0.01,
             rule: "global".into(),
             log_e: 5.0,
+            beside: None,
             needed: 4.6,
             metrics: vec![],
             control: Control::Hosts { hosts: 7 },
