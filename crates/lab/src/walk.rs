@@ -215,7 +215,7 @@ impl Walker {
             _ => Behaviour::default(),
         };
         *self.world.behaviour_mut(&version) = behaviour;
-        match self.world.ship(&version, None).await {
+        match self.world.ship(&[version.clone().into()], None).await {
             Ok(_) => {
                 self.shipped += 1;
                 self.tell(&format!("{version} is shipped: {behaviour:?}"));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::Urgency;
 use crate::deliver::{
-    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Priority, Proof, ReleaseRef,
-    WatchEnd,
+    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Part, Priority, Proof,
+    ReleaseRef, WatchEnd,
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
@@ -191,6 +191,27 @@ pub enum Fact {
     /// The watch behind the last ring is over.
     WatchEnded {
         how: WatchEnd,
+    },
+    /// It is one of several services that were shipped as one.
+    ShippedTogether {
+        /// In the order they go out; this one is among them.
+        parts: Vec<Part>,
+    },
+    /// Every part it needs is live, so that it begins.
+    PartBegun {
+        needs: Vec<ChangeId>,
+    },
+    /// It goes back because another part does.
+    UndoneTogether {
+        with: ChangeId,
+        service: ServiceName,
+        version: Version,
+    },
+    /// Another part does not go back with it.
+    PartStays {
+        change: ChangeId,
+        service: ServiceName,
+        why: String,
     },
     /// Somebody keeps releases back by a rule of the calendar; none named means all of them.
     FreezeSet {

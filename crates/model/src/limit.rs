@@ -27,6 +27,10 @@ pub const RINGS: usize = 32;
 /// Rollouts of one service in one environment that wait for the one under way; more than this is a
 /// program that ships faster than anything arrives.
 pub const QUEUED_ROLLOUTS: usize = 16;
+/// Services shipped as one; more than this is a platform that is released, not a change.
+pub const PARTS: usize = 16;
+/// Services another one depends on; a list that names more names everything.
+pub const DEPENDS_ON: usize = 64;
 /// How long a finished rollout may be watched; behind a week a release is what is usual.
 pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// Freezes of one environment, and of the server; a rule is looked at each second.

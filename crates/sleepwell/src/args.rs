@@ -10,9 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use model::api::alert::Asked;
 use model::observe::ChangeState;
 use model::time::Zone;
-use model::{
-    ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, KeyPin, ServiceName, Version,
-};
+use model::{ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, KeyPin, ServiceName};
 
 /// Ships your change, watches what it does in production, and undoes it before you wake up.
 #[derive(Debug, Parser)]
@@ -256,13 +254,19 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
+#[command(
+    override_usage = "sleepwell ship [OPTIONS] <SERVICE> [VERSION]\n       sleepwell ship [OPTIONS] <SERVICE=VERSION> <SERVICE=VERSION>..."
+)]
 pub(crate) struct Ship {
-    pub(crate) service: ServiceName,
-    /// The name people see; may not be used twice with other bytes (default: the newest release)
-    pub(crate) version: Option<Version>,
-    /// Where the service is described
-    #[arg(long, default_value = "sleepwell.yaml", value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// A service and its version, the name people see, which may not be used twice with other bytes
+    /// (default: the newest release); or several services with theirs, which go out in the order of
+    /// their `depends_on`, are judged as one and undone together
+    #[arg(required = true, value_name = "SERVICE [VERSION] | SERVICE=VERSION...")]
+    pub(crate) what: Vec<String>,
+    /// Where the service is described (default: sleepwell.yaml); with several services once for each
+    /// whose version is new
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
     /// The artifact, instead of the definition's `artifact.path`
     #[arg(long, value_name = "FILE")]
     pub(crate) artifact: Option<PathBuf>,

@@ -87,6 +87,40 @@ pub fn get(tx: &mut Tx<'_>, change: ChangeId) -> Result<Option<Versioned>, Error
         .transpose()
 }
 
+/// Returns what a rollout was shipped together with, in the order it goes out. A part whose row cannot be
+/// read is left out, so that it does not keep the others from going back.
+pub fn others(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Vec<Versioned>, Error> {
+    let together = rollout.together.iter();
+    let mut others = Vec::new();
+    for part in together.flat_map(|together| together.others(rollout.change)) {
+        match get(tx, part.change) {
+            Ok(part) => others.extend(part),
+            Err(Error::Unreadable { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(others)
+}
+
+/// Returns those of a history that a later rollout cannot pass over: they are not over, or something they
+/// were shipped together with is not. `history` is as [`history`] returns it, and so is the answer.
+pub fn under_way<'a>(
+    tx: &mut Tx<'_>,
+    history: &'a [Versioned],
+) -> Result<Vec<&'a Versioned>, Error> {
+    let mut found: Vec<&Versioned> = history.iter().filter(|one| !one.is_over()).collect();
+    // Nothing began after one whose parts are under way: the newest that is over is the only candidate.
+    if let Some(newest) = history.iter().find(|one| one.is_over())
+        && others(tx, &newest.rollout)?
+            .iter()
+            .any(|part| !part.is_over())
+    {
+        found.push(newest);
+        found.sort_by_key(|one| std::cmp::Reverse(one.rollout.change));
+    }
+    Ok(found)
+}
+
 /// Returns which rollouts are not over, oldest first, whether their rows can be read or not.
 pub fn running_changes(tx: &mut Tx<'_>) -> Result<Vec<ChangeId>, Error> {
     let sql = "SELECT change FROM deliver_rollout WHERE over = 0 ORDER BY change";

@@ -39,7 +39,6 @@ const NOT_BUILT: &[&str] = &[
     "alerts",
     "api",
     "clients",
-    "depends_on",
     "experiments",
     "flags",
     "gates",
@@ -65,6 +64,9 @@ pub fn parse(text: &str) -> Result<Definition, Vec<Fault>> {
 fn read(root: &At) -> Option<Definition> {
     let mut map = Map::of(root)?;
     let service = map.required("service", "shop", At::parsed);
+    let depends_on = map.or("depends_on", Vec::new(), |at| {
+        service::depends_on(&at, service.as_ref())
+    });
     let owner = map.or("owner", Owner::default(), service::owner);
     let artifact = map.required(
         "artifact",
@@ -88,6 +90,7 @@ fn read(root: &At) -> Option<Definition> {
     map.finish(NOT_BUILT);
     Some(Definition {
         service: service?,
+        depends_on: depends_on?,
         owner: owner?,
         artifact: artifact?,
         run: run?,

@@ -1,13 +1,13 @@
 //! Reads what a service is and how it runs: `owner`, `artifact`, `run`, `health`, `metrics`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
     ArtifactFormat, Check, Drain, DrainAsk, Health, Hook, Hooks, Owner, Run, Scrape,
 };
-use model::limit;
+use model::{ServiceName, limit};
 
 use super::at::At;
 use super::fault::{listed, shown};
@@ -31,6 +31,31 @@ pub(super) fn owner(at: At) -> Option<Owner> {
         mail: mail?,
         webhook: webhook?,
     })
+}
+
+/// Reads the services that `service` calls.
+pub(super) fn depends_on(at: &At, service: Option<&ServiceName>) -> Option<Vec<ServiceName>> {
+    let named: Vec<(At, ServiceName)> = at.list(|at| Some((at.clone(), at.parsed()?)))?;
+    if named.len() > limit::DEPENDS_ON {
+        let what = format!("{} services are too many to depend on", named.len());
+        at.fault(what, format!("name at most {}", limit::DEPENDS_ON));
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    for (at, name) in &named {
+        if Some(name) == service {
+            at.fault(
+                format!("`{name}` depends on itself"),
+                "name only other services",
+            );
+            return None;
+        }
+        if !seen.insert(name) {
+            at.fault(format!("`{name}` stands here already"), "remove it");
+            return None;
+        }
+    }
+    Some(named.into_iter().map(|(_, name)| name).collect())
 }
 
 fn mail(at: At) -> Option<String> {

@@ -51,6 +51,9 @@ fn without_null(schema: &mut Schema) {
 struct ServiceFile {
     /// The service's name, in addresses, labels and on every page.
     service: Name,
+    /// Services this one calls. Shipped together with it, they go first and back last.
+    #[schemars(extend("maxItems" = limit::DEPENDS_ON, "uniqueItems" = true))]
+    depends_on: Option<Vec<Name>>,
     /// Who is told and paged.
     owner: Option<Owner>,
     /// What is uploaded.

@@ -23,6 +23,7 @@ pub fn summary(definition: &Definition, environment: Option<&EnvironmentName>) -
         format!("runs {}", run(&definition.run)),
         health(definition.health.as_ref()),
     ];
+    lines.extend(depends_on(definition));
     lines.extend(hooks(&definition.run.hooks));
     lines.extend(definition.run.drain.as_ref().map(drain));
     if let Some(metrics) = &definition.metrics {
@@ -60,6 +61,16 @@ fn owner(owner: &Owner) -> String {
         [] => format!("{team}; no mail and no webhook, so nobody can be told"),
         contacts => format!("{team}, told by {}", contacts.join(" and ")),
     }
+}
+
+fn depends_on(definition: &Definition) -> Option<String> {
+    let names: Vec<&str> = definition.depends_on.iter().map(|s| s.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "depends on {}: shipped together, they go first and back last",
+            names.join(", ")
+        )
+    })
 }
 
 fn run(run: &Run) -> String {

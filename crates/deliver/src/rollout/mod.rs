@@ -13,13 +13,16 @@
 //!                                                       Undoing → Undone | Stuck → Undone
 //! ```
 //!
+//! Of several services shipped as one each is a rollout. A part stays `Planned` until those it needs are `Done`,
+//! and `Undoing` asks nobody until those that need it are back (`together`).
+//!
 //! A rollout that is `Done` stays watched for a while (`watch`); what the judge finds by then undoes it on
 //! the same path.
 //!
 //! **Invariants.** No more than `max_unavailable` hosts are made unavailable by asks; a ring is not asked
 //! before the one in front of it passed, and none passes before the judge has looked behind its bake at
 //! what its hosts say by then, unless a person says so; after a failed verdict no host is asked for the release until a
-//! person goes past it; an undo waits for nothing, and no freeze; `Done` means that every expected host proved the
+//! person goes past it; an undo waits for no freeze, and for nothing but the undo of what was shipped with it and needs it; `Done` means that every expected host proved the
 //! release at that moment.
 
 mod accept;
@@ -34,6 +37,7 @@ mod rehearsal;
 mod ring;
 mod standing;
 mod start;
+mod together;
 mod undo;
 mod wake;
 mod watch;
@@ -57,6 +61,7 @@ pub use owed::owed;
 pub use queue::{Begin, Place, Unfinished, begin, place, superseded, take_over, wait, waits_for};
 pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
+pub use together::{Circle, Ordered, order, undo_with};
 pub use undo::{UndoRefusal, undo_of_finished};
 pub use watch::{replaced, watched_since};
 
@@ -134,6 +139,8 @@ pub struct Gates<'a> {
     /// The server's own freezes that apply to its service and environment; the rollout has those of its
     /// file.
     pub freezes: &'a [FreezeRule],
+    /// The other parts of what it was shipped together with.
+    pub parts: &'a [Rollout],
 }
 
 /// Returns what a judge that looks now sees of the hosts that were asked for the release.

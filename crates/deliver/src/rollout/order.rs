@@ -62,6 +62,9 @@ impl Planner<'_> {
         };
         let ring = *ring;
         match reason {
+            HeldReason::Person { .. } if self.waits_for_parts() => {
+                self.next.state = RolloutState::Planned;
+            }
             HeldReason::Person { .. } => self.resume(ring, Phase::Releasing),
             HeldReason::Verdict { state, .. } => {
                 let shown_failed = *state == VerdictState::Fail.to_string();

@@ -58,8 +58,9 @@ impl<'a> Planner<'a> {
     pub(super) fn advance(&mut self) {
         match self.next.state {
             // It owns no ring yet.
-            RolloutState::Planned if self.next.queued.is_some() => {}
+            RolloutState::Planned if self.next.queued.is_some() || self.waits_for_parts() => {}
             RolloutState::Planned => {
+                self.tell_begun();
                 self.enter(0, Phase::Releasing);
                 self.advance_rings();
             }

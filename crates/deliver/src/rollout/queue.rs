@@ -4,7 +4,7 @@
 //! its end; its rings are dealt out then, from the hosts and the release there are by then. One that *takes
 //! over* ends the earlier one where it is: the hosts that one had asked already stay as they are until the
 //! later one reaches them, and an undo of the later one brings them back as well. An undo is never
-//! interrupted: whoever comes meanwhile waits for its end.
+//! interrupted, and what was shipped together is not broken up: whoever comes meanwhile waits for its end.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,8 @@ use model::{ChangeId, Fact, HostId, Kind, Timestamp};
 
 use super::{Refusal, Start, start};
 
-/// Is a rollout that is not over, with the judge's newest word about it.
+/// Is a rollout that is not over, or shipped together with one that is not, with the judge's newest word
+/// about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Unfinished<'a> {
     pub rollout: &'a Rollout,
@@ -55,11 +56,11 @@ pub fn place(
         IfRunning::Queue => Some(newest.rollout.change),
         IfRunning::Supersede => unfinished
             .iter()
-            .rfind(|one| one.is_going_back())
+            .rfind(|one| one.is_waited_for())
             .map(|one| one.rollout.change),
     };
     let is_taken_over =
-        |one: &&Unfinished<'_>| wish == IfRunning::Supersede && !one.is_going_back();
+        |one: &&Unfinished<'_>| wish == IfRunning::Supersede && !one.is_waited_for();
     let supersedes = unfinished.iter().filter(is_taken_over);
     Ok(Place {
         supersedes: supersedes.map(|one| one.rollout.change).collect(),
@@ -68,6 +69,11 @@ pub fn place(
 }
 
 impl Unfinished<'_> {
+    /// Tells whether nobody takes over from it: it goes back, or other services stand or fall with it.
+    fn is_waited_for(&self) -> bool {
+        self.is_going_back() || self.rollout.together.is_some()
+    }
+
     /// Tells whether it is being undone, or will be without anybody's word: its end is what the hosts are
     /// to have before anything else begins.
     fn is_going_back(&self) -> bool {
@@ -181,6 +187,7 @@ pub fn begin(waiting: &Rollout, with: Begin<'_>) -> (Rollout, Vec<(Kind, Fact)>)
             (
                 Rollout {
                     last_entry,
+                    together: waiting.together.clone(),
                     ..started
                 },
                 facts,

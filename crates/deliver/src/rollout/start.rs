@@ -139,6 +139,7 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         last_entry: None,
         queued: None,
         watch: None,
+        together: None,
     };
     let facts = vec![(Kind::Change, planned(&rollout))];
     Ok((rollout, facts))

@@ -59,14 +59,20 @@ impl Planner<'_> {
     pub(super) fn begin_undo(&mut self) {
         self.end_watch_by_undo();
         self.next.queued = None;
+        if let Some(together) = &mut self.next.together {
+            together.freed_at = None;
+        }
         self.next.state = RolloutState::Undoing { since: self.now };
         let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
         self.tell(Kind::Action, Fact::UndoStarted { to, hosts });
     }
 
-    /// Asks whoever is not asked yet, and looks who is back. Nothing delays it: no budget, no ring, no
-    /// silent host, no hold.
+    /// Asks whoever is not asked yet, and looks who is back. Nothing delays it, no budget, no ring, no
+    /// silent host, no hold, but the undo of what was shipped with it and needs it.
     pub(super) fn advance_undo(&mut self, since: Timestamp) {
+        let Some(since) = self.freed(since) else {
+            return;
+        };
         self.ask_back();
         let missing = self.not_back_yet();
         if missing.is_empty() {

@@ -20,7 +20,14 @@ impl Planner<'_> {
                 | HeldReason::Frozen { .. }
                 | HeldReason::Verdict { .. } => self.ring_instants(*ring),
             },
-            RolloutState::Undoing { since } => vec![*since + UNDO_DEADLINE],
+            RolloutState::Undoing { since } => {
+                let freed_at = self.next.together.as_ref().map(|t| t.freed_at);
+                let since = freed_at.unwrap_or(Some(*since));
+                since
+                    .map(|since| since + UNDO_DEADLINE)
+                    .into_iter()
+                    .collect()
+            }
             RolloutState::Done { .. } => self.next.watched_until().into_iter().collect(),
             RolloutState::Planned
             | RolloutState::Stuck { .. }

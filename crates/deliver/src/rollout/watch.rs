@@ -33,7 +33,16 @@ impl Planner<'_> {
             let verdict = failure.id;
             self.end_watch(WatchEnd::Failed { verdict });
         } else if self.now >= until {
-            self.end_watch(WatchEnd::Quiet);
+            match self.watched_with_parts().filter(|&later| later > self.now) {
+                Some(later) => self.prolong_watch(later),
+                None => self.end_watch(WatchEnd::Quiet),
+            }
+        }
+    }
+
+    fn prolong_watch(&mut self, until: Timestamp) {
+        if let Some(watch) = &mut self.next.watch {
+            watch.until = until;
         }
     }
 

@@ -95,6 +95,7 @@ fn definition(environment: EnvironmentPlan) -> Definition {
     };
     Definition {
         service: "shop".parse().unwrap(),
+        depends_on: Vec::new(),
         owner: Owner::default(),
         artifact: ArtifactSpec {
             path: "shop".into(),
@@ -208,6 +209,8 @@ pub(crate) struct World {
     pub(crate) last: Option<Plan>,
     /// The server's.
     pub(crate) freezes: Vec<FreezeRule>,
+    /// What was shipped together with it.
+    pub(crate) parts: Vec<Rollout>,
     /// Kept by the invariants: a failed verdict was seen that nobody went past.
     pub(crate) has_failed: bool,
     verdicts: u128,
@@ -231,6 +234,7 @@ impl World {
             facts: Vec::new(),
             last: None,
             freezes: Vec::new(),
+            parts: Vec::new(),
             has_failed: false,
             verdicts: 0,
             generation: 1,
@@ -282,6 +286,7 @@ impl World {
     pub(crate) fn gates(&self) -> Gates<'_> {
         Gates {
             freezes: &self.freezes,
+            parts: &self.parts,
         }
     }
 

@@ -224,6 +224,25 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
     if !is_undoing {
         return;
     }
+    let together = answer.next.together.as_ref();
+    if together.is_some_and(|together| together.freed_at.is_none()) {
+        // What was shipped with it and needs it goes back first.
+        let needs_it = |part: &&Rollout| {
+            let parts = part.together.iter().flat_map(|together| &together.parts);
+            let own = parts.filter(|one| one.change == part.change);
+            own.flat_map(|one| &one.needs)
+                .any(|need| *need == answer.next.change)
+        };
+        let is_going = |part: &Rollout| {
+            part.order.is_some() || matches!(part.state, RolloutState::Undoing { .. })
+        };
+        assert!(
+            world.parts.iter().filter(needs_it).any(is_going),
+            "an undo waits for nobody"
+        );
+        assert!(answer.ask.is_empty(), "asked back out of order");
+        return;
+    }
     let is_ordered_again = is_ordered && matches!(world.rollout.state, RolloutState::Stuck { .. });
     for host in answer
         .next

@@ -19,5 +19,6 @@ mod rehearsal;
 mod rings;
 mod starting;
 mod stories;
+mod together;
 mod verdicts;
 mod watch;

@@ -198,7 +198,8 @@ fn tell_of_fleet(
             continue;
         }
         let news = (&event, event.urgency());
-        tell::owner(tx, context, &newest.rollout, &owner, news, entry, now)?;
+        let who = (&owner, &[][..]);
+        tell::owner(tx, context, &newest.rollout, who, news, entry, now)?;
         told.push(owner);
     }
     Ok(())
@@ -244,5 +245,6 @@ fn tell_of(
         _ => return Ok(()),
     };
     let owner = owner_of(tx, rollout)?;
-    tell::owner(tx, context, rollout, &owner, (&event, urgency), entry, now).map(drop)
+    let (who, what) = ((&owner, &[][..]), (&event, urgency));
+    tell::owner(tx, context, rollout, who, what, entry, now).map(drop)
 }

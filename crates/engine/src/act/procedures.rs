@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use act::message::{Answer, Event};
+use act::message::{Answer, Event, recipients};
 use act::procedure::{ActionKey, Due, due, otherwise};
 use model::act::{Destination, Do, Procedure, Urgency};
-use model::deliver::{Command, Definition, Order, Rollout, RolloutState};
+use model::deliver::{Command, Definition, Order, Owner, Rollout, RolloutState};
 use model::judge::Verdict;
 use model::{ActionId, EntryId, Fact, HostName, Kind, Timestamp, limit};
 use runtime::{Loop, Turn};
@@ -22,6 +22,7 @@ use super::tell;
 use crate::Context;
 use crate::attempts::Attempts;
 use crate::context::Mandate;
+use crate::deliver::undo_others;
 
 const NAME: &str = "act.procedures";
 
@@ -205,20 +206,23 @@ impl Run<'_> {
         if !done.contains(&self.key(procedure, act::procedure::Step::Action(action))) {
             return Ok(None);
         }
-        let state =
-            store::rollout::get(tx, self.verdict.change)?.map(|stored| stored.rollout.state);
-        Ok(Some(match state {
-            Some(
-                RolloutState::Planned
-                | RolloutState::Ring { .. }
-                | RolloutState::Held { .. }
-                | RolloutState::Undoing { .. }
-                | RolloutState::Done { .. },
-            ) => Undo::Under,
-            Some(RolloutState::Stuck { hosts, .. }) => Undo::Stuck { action, hosts },
-            Some(RolloutState::Undone { .. } | RolloutState::Superseded { .. }) | None => {
-                Undo::Over
+        let Some(Versioned { rollout, .. }) = store::rollout::get(tx, self.verdict.change)? else {
+            return Ok(Some(Undo::Over));
+        };
+        // What was shipped with it goes back with it; of a part that gets stuck its own entry tells.
+        let parts = store::rollout::others(tx, &rollout)?;
+        let is_under = parts.iter().any(|part| part.rollout.is_going_back());
+        Ok(Some(match rollout.state {
+            RolloutState::Planned
+            | RolloutState::Ring { .. }
+            | RolloutState::Held { .. }
+            | RolloutState::Undoing { .. }
+            | RolloutState::Done { .. } => Undo::Under,
+            RolloutState::Stuck { hosts, .. } => Undo::Stuck { action, hosts },
+            RolloutState::Undone { .. } | RolloutState::Superseded { .. } if is_under => {
+                Undo::Under
             }
+            RolloutState::Undone { .. } | RolloutState::Superseded { .. } => Undo::Over,
         }))
     }
 
@@ -338,9 +342,13 @@ impl Run<'_> {
             entry: cause,
             at: self.now,
         };
-        match deliver::rollout::accept_order(&stored.rollout, order, newest) {
+        match deliver::rollout::accept_order(&stored.rollout, order.clone(), newest) {
             Ok(rollout) => {
                 store::rollout::save(tx, &rollout, stored.version)?;
+                if command == Command::Undo {
+                    let why = (&order, self.entry);
+                    undo_others(tx, self.context, &stored.rollout, why, self.now)?;
+                }
                 Ok(Step::Done)
             }
             Err(refusal) => Ok(Step::Failed(refusal.to_string())),
@@ -350,23 +358,53 @@ impl Run<'_> {
     fn tell_owner(&self, tx: &mut Tx<'_>, urgency: Urgency, cause: EntryId) -> Result<Step, Error> {
         // Read again: an undo in front of this step has moved it on.
         let rollout = self.current(tx)?;
-        let because = self.because(&rollout);
-        let event = self.event(&rollout, &because);
         let owner = &self.definition.owner;
-        let told = tell::owner(
-            tx,
-            self.context,
-            &rollout,
-            owner,
-            (&event, urgency),
-            cause,
-            self.now,
-        )?;
-        Ok(if told {
-            Step::Done
-        } else {
-            Step::Failed("the owner has neither `mail` nor `webhook` in sleepwell.yaml".into())
-        })
+        if !self.tell_of(tx, &rollout, (owner, &[]), urgency, cause)? {
+            let why = "the owner has neither `mail` nor `webhook` in sleepwell.yaml";
+            return Ok(Step::Failed(why.into()));
+        }
+        self.tell_owners_of_parts(tx, &rollout, urgency, cause)?;
+        Ok(Step::Done)
+    }
+
+    /// Tells those who own another part of what was shipped together, and were not told yet, that it was
+    /// undone as well. Of one that is stuck its own entry tells.
+    fn tell_owners_of_parts(
+        &self,
+        tx: &mut Tx<'_>,
+        rollout: &Rollout,
+        urgency: Urgency,
+        cause: EntryId,
+    ) -> Result<(), Error> {
+        let mut told = recipients(&self.definition.owner);
+        for Versioned { rollout: part, .. } in store::rollout::others(tx, rollout)? {
+            let is_undone = matches!(part.state, RolloutState::Undone { .. });
+            let went_back = is_undone && part.hosts().any(|host| host.touched);
+            let release = store::release::get(tx, &part.service, part.release.number)?;
+            if let (true, Some(release)) = (went_back, release) {
+                let owner = release.definition.owner;
+                self.tell_of(tx, &part, (&owner, &told), urgency, cause)?;
+                told.extend(recipients(&owner));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells an owner of one rollout, except where `told` says that somebody knows; false when there is
+    /// nobody to tell.
+    fn tell_of(
+        &self,
+        tx: &mut Tx<'_>,
+        rollout: &Rollout,
+        (owner, told): (&Owner, &[Destination]),
+        urgency: Urgency,
+        cause: EntryId,
+    ) -> Result<bool, Error> {
+        let because = self.because(rollout);
+        let event = self.event(rollout, &because);
+        let who = (owner, told);
+        let what = (&event, urgency);
+        tell::owner(tx, self.context, rollout, who, what, cause, self.now)
     }
 
     fn post(&self, tx: &mut Tx<'_>, url: &str, cause: EntryId) -> Result<Step, Error> {
@@ -396,7 +434,12 @@ impl Run<'_> {
             | RolloutState::Superseded { .. }
             | RolloutState::Done { .. } => learn::sentence::Tense::Is,
         };
-        learn::sentence::reason(self.verdict, tense)
+        let because = learn::sentence::reason(self.verdict, tense);
+        if rollout.change == self.verdict.change {
+            return because;
+        }
+        let (service, version) = (&self.rollout.service, &self.rollout.release.version);
+        format!("{service} {version}, shipped with it, is bad: {because}")
     }
 
     fn event<'e>(&'e self, rollout: &'e Rollout, because: &'e str) -> Event<'e> {

@@ -8,19 +8,20 @@ use store::{Error, Tx};
 
 use crate::Context;
 
-/// Queues the owner's message about `event`; false when the owner named no contact.
+/// Queues the owner's message about `event`, except to those who were `told`; false when the owner named no
+/// contact.
 pub(super) fn owner(
     tx: &mut Tx<'_>,
     context: &Context,
     rollout: &Rollout,
-    owner: &Owner,
+    (owner, told): (&Owner, &[Destination]),
     (event, urgency): (&Event<'_>, Urgency),
     cause: EntryId,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let message = message(context, rollout, event, urgency, now);
     let recipients = recipients(owner);
-    for destination in &recipients {
+    for destination in recipients.iter().filter(|to| !told.contains(to)) {
         queue(
             tx,
             context,

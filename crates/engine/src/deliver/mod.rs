@@ -5,7 +5,9 @@ mod facts;
 mod hosts;
 mod queue;
 mod rollouts;
+mod together;
 
 pub(crate) use facts::host_facts;
 pub use hosts::Hosts;
 pub use rollouts::Rollouts;
+pub(crate) use together::undo_others;

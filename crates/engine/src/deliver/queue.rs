@@ -17,14 +17,17 @@ pub(super) fn next(
     let unchanged = || (waiting.clone(), Vec::new());
     let (service, environment) = (&waiting.service, &waiting.environment);
     let history = store::rollout::history(tx, service, environment, limit::LIST_ITEMS)?;
-    let is_before = |one: &Versioned| one.rollout.change < waiting.change && !one.is_over();
-    if history.iter().any(is_before) {
+    let before: Vec<Versioned> = history
+        .into_iter()
+        .filter(|one| one.rollout.change < waiting.change)
+        .collect();
+    if !store::rollout::under_way(tx, &before)?.is_empty() {
         return Ok(unchanged());
     }
     let Some(release) = store::release::get(tx, service, waiting.release.number)? else {
         return Ok(unchanged());
     };
-    let previous = history
+    let previous = before
         .iter()
         .find(|one| matches!(one.rollout.state, RolloutState::Done { .. }));
     let hosts = store::host::expected(tx)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use deliver::rollout::{Gates, JudgeFacts, Plan, change_state, plan};
 use model::deliver::{Order, Rollout};
-use model::judge::Verdict;
 use model::{ChangeId, EntryId, Fact, HostId, HostName, Timestamp};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
@@ -109,7 +108,14 @@ fn step(
         ..
     } = &stored.rollout;
     let freezes = store::freeze::rules_for(tx, service, environment)?;
-    let gates = Gates { freezes: &freezes };
+    let parts: Vec<Rollout> = store::rollout::others(tx, &stored.rollout)?
+        .into_iter()
+        .map(|part| part.rollout)
+        .collect();
+    let gates = Gates {
+        freezes: &freezes,
+        parts: &parts,
+    };
     let mut plan = plan(&stored.rollout, &hosts, judge, gates, now);
     let order = stored.rollout.order.clone();
     if plan.order_done {
@@ -120,14 +126,23 @@ fn step(
         tx,
         context,
         &mut plan,
-        order.as_ref(),
-        verdict.as_ref(),
+        Causes {
+            order: order.as_ref(),
+            verdict: verdict.as_ref().map(|(_, entry)| *entry),
+            parts: &parts,
+        },
         now,
     )?;
+    let moved = plan.next != stored.rollout;
     let step = Step {
-        moved: plan.next != stored.rollout,
+        moved,
         asked,
-        wake_at: plan.wake_at,
+        // What moves one part may move the others, and those in front of it had their turn.
+        wake_at: if moved && !parts.is_empty() {
+            Some(now)
+        } else {
+            plan.wake_at
+        },
     };
     if step.moved {
         save(tx, &stored.rollout, &plan.next, stored.version, now)?;
@@ -187,27 +202,41 @@ fn ask_hosts(
     Ok(true)
 }
 
-/// Writes an entry for each fact, each the cause of the next; an order and a verdict are causes of what
-/// follows from them.
+/// Is what a plan's facts may follow from, beside what happened last.
+struct Causes<'a> {
+    order: Option<&'a Order>,
+    verdict: Option<EntryId>,
+    parts: &'a [Rollout],
+}
+
+impl Causes<'_> {
+    fn of(&self, fact: &Fact) -> Vec<EntryId> {
+        let order = self.order.map(|order| order.entry);
+        match fact {
+            Fact::UndoStarted { .. } | Fact::RolloutResumed { .. } => order.into_iter().collect(),
+            Fact::RingPassed { .. } | Fact::RolloutHeld { .. } => {
+                order.or(self.verdict).into_iter().collect()
+            }
+            Fact::PartBegun { needs } => {
+                let needed = self.parts.iter().filter(|p| needs.contains(&p.change));
+                needed.filter_map(|part| part.last_entry).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Writes an entry for each fact, each the cause of the next.
 fn record(
     tx: &mut Tx<'_>,
     context: &Context,
     plan: &mut Plan,
-    order: Option<&Order>,
-    verdict: Option<&(Verdict, EntryId)>,
+    because: Causes<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
     for (kind, fact) in std::mem::take(&mut plan.facts) {
-        let because = match &fact {
-            Fact::UndoStarted { .. } | Fact::RolloutResumed { .. } => {
-                order.map(|order| order.entry)
-            }
-            Fact::RingPassed { .. } | Fact::RolloutHeld { .. } => order
-                .map(|order| order.entry)
-                .or(verdict.map(|(_, entry)| *entry)),
-            _ => None,
-        };
-        let mut causes: Vec<EntryId> = plan.next.last_entry.into_iter().chain(because).collect();
+        let last = plan.next.last_entry.into_iter();
+        let mut causes: Vec<EntryId> = last.chain(because.of(&fact)).collect();
         causes.sort_unstable();
         causes.dedup();
         let change = plan.next.change;

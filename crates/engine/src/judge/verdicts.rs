@@ -137,6 +137,7 @@ fn look(
         names,
     };
     let signals = &release.definition.signals;
+    let parts = store::rollout::others(tx, &rollout)?;
     let (mut test, mut taken, watch) = match store::judgement::test::<Kept>(tx, change)? {
         Some(kept) => (
             kept.test,
@@ -146,7 +147,13 @@ fn look(
         None => {
             let history = source.history(signals, now);
             (
-                Test::start(signals, rollout.rings.len(), &history, now),
+                Test::start_one_of(
+                    judged(&rollout, &parts),
+                    signals,
+                    rollout.rings.len(),
+                    &history,
+                    now,
+                ),
                 Taken::new(),
                 None,
             )
@@ -154,7 +161,8 @@ fn look(
     };
     let arms = arms(&rollout, &hosts, now);
     let metrics = source.look(&mut test, signals, &arms, &mut taken, now);
-    let inputs = inputs(&rollout, &release, &hosts, (&arms, metrics), (ring, now));
+    let mut inputs = inputs(&rollout, &release, &hosts, (&arms, metrics), (ring, now));
+    inputs.beside = beside(tx, &parts)?;
     let since = watched_since(&rollout);
     let mut watch = since.map(|since| watch.unwrap_or_else(|| test.watch(signals, since)));
     let judgement = match &mut watch {
@@ -179,6 +187,23 @@ fn look(
         },
         judgement,
     }))
+}
+
+/// Returns how many of what was shipped together are judged; they share one error budget.
+fn judged(rollout: &Rollout, parts: &[Versioned]) -> usize {
+    let others = parts.iter().map(|part| &part.rollout);
+    let all = others.chain([rollout]);
+    all.filter(|one| one.judged).count()
+}
+
+/// Returns the evidence of each other part as of its last look; one that has not begun has none.
+fn beside(tx: &mut Tx<'_>, parts: &[Versioned]) -> Result<Vec<f64>, Error> {
+    let mut logs = Vec::new();
+    for part in parts {
+        let kept = store::judgement::test::<Kept>(tx, part.rollout.change)?;
+        logs.extend(kept.and_then(|kept| kept.test.log_evidence()));
+    }
+    Ok(logs)
 }
 
 /// Tells whether a ring that may have nothing else to wait for is baked, and this look is the first one

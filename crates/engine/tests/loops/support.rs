@@ -228,6 +228,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         freeze_override: None,
         last_entry: None,
         queued: None,
+        together: None,
         watch: None,
     }
 }

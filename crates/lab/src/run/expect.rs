@@ -16,7 +16,7 @@ use store::journal::Check;
 
 use super::change_of;
 use crate::script::Then;
-use crate::world::World;
+use crate::world::{Which, World};
 
 /// Is what is seen instead, when it does not hold.
 type Seen = Result<(), String>;
@@ -41,7 +41,10 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             let view = newest(world).await?;
             check(view.change.state != *state, "it is")
         }
-        Then::Says(text) => says(&newest(world).await?.sentence, text),
+        Then::Says(which, text) => {
+            let change = change_of(world, which.as_ref()).await?;
+            says(&world.change(change).await?.sentence, text)
+        }
         Then::Ring(name, state) => {
             let view = newest(world).await?;
             let ring = view.rings.iter().find(|ring| ring.name == *name);
@@ -67,7 +70,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             Some(verdict) => Err(format!("the verdict is {}", verdict.state)),
             None => Ok(()),
         },
-        Then::Runs(host, version) => runs(world, host, Some(version))?,
+        Then::Runs(host, which) => runs(world, host, Some(which))?,
         Then::RunsNothing(host) => runs(world, host, None)?,
         Then::Told(host, version) => {
             let service = world.service().name.clone();
@@ -85,7 +88,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             )
         }
         Then::RanOnlyOn(version, hosts) => ran_only_on(world, version, hosts),
-        Then::ShippingRefused(version, text) => refused(world.ship(version, None).await, text),
+        Then::ShippingRefused(releases, text) => refused(world.ship(releases, None).await, text),
         Then::RehearsingAsks(version, hosts) => {
             let rehearsal = rehearse(world, version).await?;
             let asked: Vec<&str> = rehearsal.rings.iter().flat_map(asked).collect();
@@ -132,8 +135,8 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             let is_whole = matches!(found, Check::Whole { unsealed: 0, .. });
             check(is_whole, format!("it is {found:?}"))
         }
-        Then::WhyNames(text) => {
-            let change = change_of(world, None).await?;
+        Then::WhyNames(which, text) => {
+            let change = change_of(world, which.as_ref()).await?;
             names(&world.why(change).await?, text)
         }
         Then::AlertFires(name, fires) => {
@@ -187,8 +190,9 @@ async fn done_on(world: &World, service: &ServiceName, proved: usize, of: usize)
     Ok(check(is_done && (count, hosts.len()) == (proved, of), seen))
 }
 
-fn runs(world: &mut World, host: &HostName, version: Option<&Version>) -> Result<Seen> {
-    let service = world.service().name.clone();
+fn runs(world: &mut World, host: &HostName, which: Option<&Which>) -> Result<Seen> {
+    let spec = which.map_or(world.service(), |which| world.spec(which));
+    let (service, version) = (spec.name.clone(), which.map(|which| &which.version));
     let running = world.host(host)?.running(&service).cloned();
     Ok(check(
         running.as_ref() == version,

@@ -9,10 +9,10 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use model::{ChangeId, Version};
+use model::ChangeId;
 
 use crate::script::{Does, Given, Step, Story, Then, Wait, When};
-use crate::world::{OpenStore, Pace, World};
+use crate::world::{OpenStore, Pace, Which, World};
 
 /// Is a story that went as it was told.
 #[derive(Debug)]
@@ -121,8 +121,8 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
 async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> {
     let now = world.now();
     match when {
-        When::Shipped(version, if_running) => {
-            let shipped = world.ship(version, *if_running).await;
+        When::Shipped(releases, if_running) => {
+            let shipped = world.ship(releases, *if_running).await;
             shipped.context("it was refused")?;
         }
         When::Says(person, order, version) => {
@@ -168,10 +168,10 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
     Ok(())
 }
 
-/// Returns the newest change, or the newest one of a version.
-async fn change_of(world: &World, version: Option<&Version>) -> Result<ChangeId> {
+/// Returns the newest change, or the newest one of a release.
+async fn change_of(world: &World, which: Option<&Which>) -> Result<ChangeId> {
     let changes = world.changes().await?;
-    let title = version.map(|version| format!("{} {version}", world.service().name));
+    let title = which.map(|which| format!("{} {}", world.spec(which).name, which.version));
     let found = changes
         .iter()
         .find(|change| title.as_ref().is_none_or(|title| change.title == *title));

@@ -132,6 +132,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
     for clause in f.get(1).split(',') {
         let words: Vec<&str> = clause.split_whitespace().collect();
         match *words.as_slice() {
+            ["depends", "on", name] => spec.depends_on.push(name.parse()?),
             ["hosts", "with", pair] => spec.hosts = labels(pair)?,
             ["max", "unavailable", n] => {
                 spec.max_unavailable = u32::try_from(number(n)?).map_err(|e| e.to_string())?;
@@ -151,7 +152,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             [name, size] if !rings.is_empty() => rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, max unavailable N, bake D, deadline D, warmup D, watch D, held at deadline, without signals, judged by latency, judged by earnings",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, depends on SERVICE, max unavailable N, bake D, deadline D, warmup D, watch D, held at deadline, without signals, judged by latency, judged by earnings",
                     clause.trim()
                 ));
             }

@@ -9,7 +9,8 @@ use model::observe::ChangeState;
 use model::{HostName, RingName, ServiceName, Version};
 
 use super::sentence::{Filled, Sentence};
-use super::words::{as_in_json, duration, number, order, state};
+use super::words::{as_in_json, duration, number, order, releases, state};
+use crate::world::Which;
 
 /// Is how long an expectation may take to become true.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,26 +21,26 @@ pub enum Then {
     /// The newest change is done and this many of all hosts prove it.
     DoneOn(ServiceName, usize, usize),
     Is(ChangeState),
-    /// The newest change of a version.
-    VersionIs(Version, ChangeState),
+    /// The newest change of a release.
+    VersionIs(Which, ChangeState),
     /// In no tick of this time.
     NeverIs(ChangeState, Duration),
-    Says(String),
+    Says(Option<Which>, String),
     Ring(RingName, RingState),
     Verdict(VerdictState, Option<String>),
     NoVerdict,
-    Runs(HostName, Version),
+    Runs(HostName, Which),
     RunsNothing(HostName),
     Told(HostName, Version),
     ToldFirst(HostName, Version),
     RanOnlyOn(Version, Vec<HostName>),
-    ShippingRefused(Version, String),
+    ShippingRefused(Vec<Which>, String),
     /// In this order.
     RehearsingAsks(Version, Vec<HostName>),
     RehearsingTakes(Version, Duration),
     /// Nothing: the text is not given.
     RehearsingStopped(Version, Option<String>),
-    OrderRefused(String, Command, Option<Version>, String),
+    OrderRefused(String, Command, Option<Which>, String),
     ExcludingRefused(String, HostName, String),
     Notes(usize),
     Pages(usize),
@@ -48,7 +49,7 @@ pub enum Then {
     /// The newest alert of a name fires, or does not.
     AlertFires(String, bool),
     WhyAlertNames(String, String),
-    WhyNames(String),
+    WhyNames(Option<Which>, String),
     /// Every entry is sealed, and the chain of hashes holds.
     JournalWhole,
 }
@@ -78,7 +79,11 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     },
     Sentence {
         pattern: "the rollout says {text}",
-        make: |f| Ok(Then::Says(f.get(0).to_owned())),
+        make: |f| Ok(Then::Says(None, f.get(0).to_owned())),
+    },
+    Sentence {
+        pattern: "the rollout of {version} says {text}",
+        make: |f| Ok(Then::Says(Some(f.read(0)?), f.get(1).to_owned())),
     },
     Sentence {
         pattern: "ring {ring} is {phase}",
@@ -132,7 +137,16 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     },
     Sentence {
         pattern: "shipping {version} is refused with {text}",
-        make: |f| Ok(Then::ShippingRefused(f.read(0)?, f.get(1).to_owned())),
+        make: |f| Ok(Then::ShippingRefused(vec![f.read(0)?], f.get(1).to_owned())),
+    },
+    Sentence {
+        pattern: "shipping {hosts} together is refused with {text}",
+        make: |f| {
+            Ok(Then::ShippingRefused(
+                releases(f.get(0))?,
+                f.get(1).to_owned(),
+            ))
+        },
     },
     Sentence {
         pattern: "rehearsing {version} asks {hosts}",
@@ -211,7 +225,11 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     },
     Sentence {
         pattern: "why names {text}",
-        make: |f| Ok(Then::WhyNames(f.get(0).to_owned())),
+        make: |f| Ok(Then::WhyNames(None, f.get(0).to_owned())),
+    },
+    Sentence {
+        pattern: "why of {version} names {text}",
+        make: |f| Ok(Then::WhyNames(Some(f.read(0)?), f.get(1).to_owned())),
     },
     Sentence {
         pattern: "the journal is sealed and whole",
@@ -219,7 +237,7 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     },
 ];
 
-fn refused(f: &Filled, version: Option<Version>, text: usize) -> Result<Then, String> {
+fn refused(f: &Filled, version: Option<Which>, text: usize) -> Result<Then, String> {
     let (person, order) = (f.get(0).to_owned(), order(f.get(1))?);
     Ok(Then::OrderRefused(
         person,

@@ -8,14 +8,15 @@ use model::time::Zone;
 use model::{HostName, Labels, Version};
 
 use super::sentence::{Filled, Sentence};
-use super::words::{duration, number, order};
-use crate::world::PostedAlert;
+use super::words::{duration, number, order, releases};
+use crate::world::{PostedAlert, Which};
 
 #[derive(Debug)]
 pub enum When {
-    Shipped(Version, Option<IfRunning>),
-    /// A person's order about the newest change, or about that of a version.
-    Says(String, Command, Option<Version>),
+    /// Several are shipped as one.
+    Shipped(Vec<Which>, Option<IfRunning>),
+    /// A person's order about the newest change, or about that of a release.
+    Says(String, Command, Option<Which>),
     /// A person's word about the rollouts under way.
     Excludes(String, HostName),
     Retired(HostName),
@@ -44,11 +45,15 @@ pub enum When {
 pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{version} is shipped",
-        make: |f| Ok(When::Shipped(f.read(0)?, None)),
+        make: |f| Ok(When::Shipped(vec![f.read(0)?], None)),
+    },
+    Sentence {
+        pattern: "{hosts} are shipped together",
+        make: |f| Ok(When::Shipped(releases(f.get(0))?, None)),
     },
     Sentence {
         pattern: "{version} is shipped to wait for its turn",
-        make: |f| Ok(When::Shipped(f.read(0)?, Some(IfRunning::Queue))),
+        make: |f| Ok(When::Shipped(vec![f.read(0)?], Some(IfRunning::Queue))),
     },
     Sentence {
         pattern: "{person} sets the freeze {name} from {text} to {text}",

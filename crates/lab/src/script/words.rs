@@ -6,6 +6,8 @@ use model::deliver::Command;
 use model::observe::ChangeState;
 use serde::de::DeserializeOwned;
 
+use crate::world::Which;
+
 pub(super) fn duration(word: &str) -> Result<Duration, String> {
     model::time::parse_duration(word)
 }
@@ -41,6 +43,11 @@ pub(super) fn state(word: &str) -> Result<ChangeState, String> {
                 known.join(", ")
             )
         })
+}
+
+/// Reads `ledger=1.1,shop=1.4`.
+pub(super) fn releases(list: &str) -> Result<Vec<Which>, String> {
+    list.split(',').map(str::parse).collect()
 }
 
 pub(super) fn order(word: &str) -> Result<Command, String> {

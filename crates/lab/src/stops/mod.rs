@@ -270,7 +270,7 @@ impl Walker {
             never_healthy: bad == 1,
             ..Behaviour::default()
         };
-        let answer = self.world.ship(&version, None).await;
+        let answer = self.world.ship(&[version.clone().into()], None).await;
         self.tell(&format!("{version} is shipped: {answer:?}"));
         match answer {
             Ok(shipped) => {

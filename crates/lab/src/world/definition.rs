@@ -1,14 +1,48 @@
 //! The service of a world, as its `sleepwell.yaml`.
 
 use std::fmt::Write;
+use std::str::FromStr;
 use std::time::Duration;
 
 use model::{Labels, RingName, ServiceName, Version};
+
+/// Is a release as a story names it: `1.1` of the service described last, or `ledger=1.1`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Which {
+    pub service: Option<ServiceName>,
+    pub version: Version,
+}
+
+impl From<Version> for Which {
+    fn from(version: Version) -> Self {
+        Self {
+            service: None,
+            version,
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, version) = match text.split_once('=') {
+            Some((service, version)) => (Some(service.parse()?), version),
+            None => (None, text),
+        };
+        Ok(Self {
+            service,
+            version: version.parse()?,
+        })
+    }
+}
 
 /// Is what a story says about its service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceSpec {
     pub name: ServiceName,
+    /// Services it calls.
+    pub depends_on: Vec<ServiceName>,
     /// The hosts that take part.
     pub hosts: Labels,
     pub strategy: StrategyWish,
@@ -54,6 +88,7 @@ impl Default for ServiceSpec {
         };
         Self {
             name: "shop".parse().expect("a service's name"),
+            depends_on: vec![],
             hosts: Labels::default(),
             strategy: StrategyWish::Rings(vec![everyone]),
             max_unavailable: 1,
@@ -99,6 +134,10 @@ impl ServiceSpec {
             text,
             "metrics: {{ scrape: \"http://127.0.0.1:${{PORT}}/metrics\", interval: 1s }}"
         )?;
+        if !self.depends_on.is_empty() {
+            let names: Vec<&str> = self.depends_on.iter().map(ServiceName::as_str).collect();
+            writeln!(text, "depends_on: [{}]", names.join(", "))?;
+        }
         self.write_environment(text)?;
         if self.is_judged {
             text.push_str(SIGNALS);

@@ -16,7 +16,7 @@ use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     Adopt, HostExcluded, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease, NewRollout,
-    Shipped,
+    ShipWith, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -24,7 +24,7 @@ use model::api::token::{NewToken, TokenCreated};
 use model::deliver::{Adoption, Command, FreezeOverride, FreezeRule, IfRunning, Rollout};
 use model::judge::Verdict;
 use model::observe::Change;
-use model::{ChangeId, Digest, HostId, HostName, Labels, Role, Timestamp, Version};
+use model::{ChangeId, Digest, HostId, HostName, Labels, Role, ServiceName, Timestamp, Version};
 use runtime::{Clock, Random};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ use store::{Durability, Store};
 use tempfile::TempDir;
 
 pub use alerts::PostedAlert;
-pub use definition::{RingWish, ServiceSpec, StrategyWish};
+pub use definition::{RingWish, ServiceSpec, StrategyWish, Which};
 pub(crate) use server::NO_ANSWER;
 use server::{Answer, Request, Server};
 
@@ -101,7 +101,9 @@ pub struct World {
     folder: TempDir,
     inbox: Inbox,
     fleet: Fleet,
+    /// The one described last.
     service: ServiceSpec,
+    services: BTreeMap<ServiceName, ServiceSpec>,
     admin: String,
     people: BTreeMap<String, String>,
     failpoints: Failpoints,
@@ -134,6 +136,7 @@ impl World {
             inbox,
             fleet: Fleet::new(Random::seeded(seed ^ CUSTOMERS)),
             service: ServiceSpec::default(),
+            services: BTreeMap::new(),
             admin,
             people: BTreeMap::new(),
             failpoints,
@@ -172,6 +175,7 @@ impl World {
 
     /// Says how the service is delivered from the next release on.
     pub fn set_service(&mut self, service: ServiceSpec) {
+        self.services.insert(service.name.clone(), service.clone());
         self.service = service;
     }
 
@@ -219,37 +223,58 @@ impl World {
         Ok(())
     }
 
-    /// Uploads, releases and ships a version, as `sleepwell ship` does.
+    /// Uploads, releases and ships what is named, several as one, as `sleepwell ship` does.
     ///
     /// # Errors
     /// The server's refusal.
     pub async fn ship(
         &mut self,
-        version: &Version,
+        releases: &[Which],
         if_running: Option<IfRunning>,
     ) -> Result<Shipped, Problem> {
         let token = self.token_of(SHIPPER).await?;
-        let bytes = self.service.artifact(version);
-        let digest = Digest::of(&bytes);
-        let service = &self.service.name;
-        let path = format!("/api/v1/deliver/artifacts/{digest}?service={service}");
-        self.call(Request::put(&path, &token, bytes)).await?;
-        let release = NewRelease {
-            version: version.clone(),
-            digest,
-            definition: self.service.yaml(),
-        };
-        let path = "/api/v1/deliver/releases";
-        self.post::<serde_json::Value>(path, &token, &release)
-            .await?;
+        for which in releases {
+            self.release(which, &token).await?;
+        }
+        let mut parts = releases.iter().map(|which| ShipWith {
+            service: self.spec(which).name.clone(),
+            version: which.version.clone(),
+        });
+        let first = parts.next().expect("a story ships something");
         let rollout = NewRollout {
-            service: self.service.name.clone(),
-            version: version.clone(),
+            service: first.service,
+            version: first.version,
             environment: None,
             if_running,
+            with: parts.collect(),
         };
         let path = "/api/v1/deliver/rollouts";
         self.post(path, &token, &rollout).await
+    }
+
+    async fn release(&mut self, which: &Which, token: &str) -> Result<(), Problem> {
+        let (spec, version) = (self.spec(which).clone(), &which.version);
+        let bytes = spec.artifact(version);
+        let digest = Digest::of(&bytes);
+        let path = format!("/api/v1/deliver/artifacts/{digest}?service={}", spec.name);
+        self.call(Request::put(&path, token, bytes)).await?;
+        let release = NewRelease {
+            version: version.clone(),
+            digest,
+            definition: spec.yaml(),
+        };
+        let path = "/api/v1/deliver/releases";
+        let made: Result<serde_json::Value, Problem> = self.post(path, token, &release).await;
+        made.map(drop)
+    }
+
+    /// Returns the service of a release; one that was never described is the one described last.
+    pub fn spec(&self, which: &Which) -> &ServiceSpec {
+        let named = which
+            .service
+            .as_ref()
+            .and_then(|name| self.services.get(name));
+        named.unwrap_or(&self.service)
     }
 
     /// Asks how a version would go, as `sleepwell ship --rehearse` does; nothing of it is uploaded.
@@ -264,6 +289,7 @@ impl World {
                 version: version.clone(),
                 environment: None,
                 if_running: None,
+                with: vec![],
             },
             release: Some(NewRelease {
                 version: version.clone(),

@@ -7,10 +7,10 @@ mod signal;
 
 use std::collections::BTreeMap;
 
-use model::api::change::{ChangeView, HostLine, VerdictView};
+use model::api::change::{ChangeView, HostLine, PartView, VerdictView};
 use model::deliver::{ReleaseRef, RingHost, Rollout, RolloutState};
 use model::judge::Verdict;
-use model::observe::{Change, Signal};
+use model::observe::{Change, ChangeState, Signal};
 use model::{Entry, HostId, Timestamp};
 
 pub use host::HostNow;
@@ -29,6 +29,8 @@ pub struct ViewInput<'a> {
     pub signals: &'a BTreeMap<String, Signal>,
     /// The newest one of this change.
     pub verdict: Option<&'a Verdict>,
+    /// What was shipped together, this change included; empty for one alone.
+    pub parts: &'a [PartView],
     /// The change's entries and their causes, in the order they were written.
     pub entries: &'a [Entry],
     pub now: Timestamp,
@@ -48,6 +50,7 @@ pub fn view(input: ViewInput<'_>) -> ChangeView {
         signals: signal::views(input.signals, input.verdict),
         drifted: drifted(&input),
         watched_until: rollout.watched_until(),
+        parts: input.parts.to_vec(),
         timeline: why::items(input.entries),
         now: input.now,
     }
@@ -125,6 +128,38 @@ impl ViewInput<'_> {
             host.excluded.is_some() && self.host(host.id).is_some_and(|now| !proves(now))
         };
         self.rollout.hosts().filter(owed).collect()
+    }
+
+    /// Returns the parts it needs that are not live.
+    fn awaited_parts(&self) -> impl Iterator<Item = &PartView> {
+        let own = self.parts.iter().find(|p| p.part.change == self.change.id);
+        let needs = own.map_or(&[][..], |own| &own.part.needs);
+        self.parts
+            .iter()
+            .filter(|p| needs.contains(&p.part.change) && p.state != ChangeState::Done)
+    }
+
+    /// Returns the parts that need it and are on their way back.
+    fn parts_in_front(&self) -> impl Iterator<Item = &PartView> {
+        let needs_it = |p: &&PartView| p.part.needs.contains(&self.change.id);
+        let parts = self.parts.iter().filter(needs_it);
+        parts.filter(|p| p.state == ChangeState::Undoing)
+    }
+
+    /// Returns the parts that are not live yet, of those that were shipped with it.
+    fn parts_under_way(&self) -> impl Iterator<Item = &PartView> {
+        let others = self
+            .parts
+            .iter()
+            .filter(|p| p.part.change != self.change.id);
+        others.filter(|p| match p.state {
+            ChangeState::Planned | ChangeState::Running | ChangeState::Held => true,
+            ChangeState::Undoing
+            | ChangeState::Undone
+            | ChangeState::Done
+            | ChangeState::Stuck
+            | ChangeState::Superseded => false,
+        })
     }
 
     /// Returns how many of the rollout's hosts prove the release now.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use model::api::change::PartView;
 use model::deliver::{Command, HeldReason, Phase, Queued, Ring, Rollout, RolloutState, WatchEnd};
 use model::judge::{Verdict, VerdictState};
 use model::words::{are_back, counted, duration, line, moment};
-use model::{Fact, HostName, Timestamp, Version};
+use model::{Fact, HostName, Subject, Timestamp, Version};
 
 use super::{ViewInput, host, ring};
-use crate::sentence::{Tense, held, reason};
+use crate::sentence::{Tense, held, part, reason};
 
 /// Returns the change's state as one plain sentence with the numbers in it.
 pub fn sentence(input: &ViewInput<'_>) -> String {
@@ -16,6 +17,10 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
     let what = format!("{} {}", rollout.service, rollout.release.version);
     match &rollout.state {
         RolloutState::Planned if rollout.queued.is_some() => waiting(rollout, &what),
+        RolloutState::Planned if input.awaited_parts().next().is_some() => format!(
+            "{what} waits until {} is live, on which it depends; nothing has changed yet.",
+            parts(input.awaited_parts())
+        ),
         RolloutState::Planned => format!(
             "{what} is planned for {} in {}; nothing has changed yet.",
             counted(rollout.hosts().count() as u64, "host"),
@@ -38,7 +43,9 @@ pub fn sentence(input: &ViewInput<'_>) -> String {
             format!("{what} was overtaken by {by} before it reached every host.")
         }
         RolloutState::Done { at } if input.is_history() => done(input, &what, *at),
-        RolloutState::Done { at } => done(input, &what, *at) + &without(input) + &watch(input),
+        RolloutState::Done { at } => {
+            done(input, &what, *at) + &without(input) + &with_others(input) + &watch(input)
+        }
     }
 }
 
@@ -53,6 +60,21 @@ fn waiting(rollout: &Rollout, what: &str) -> String {
         }
         None => String::new(),
     }
+}
+
+/// Names parts: `ledger 2.0 (chg-7) and mailer 1.1 (chg-8)`.
+fn parts<'a>(parts: impl Iterator<Item = &'a PartView>) -> String {
+    let names: Vec<String> = parts.map(|view| part(&view.part)).collect();
+    names.join(" and ")
+}
+
+/// Says what of the things it was shipped with is not live yet: if that goes back, this does too.
+fn with_others(input: &ViewInput<'_>) -> String {
+    let under_way = parts(input.parts_under_way());
+    if under_way.is_empty() {
+        return String::new();
+    }
+    format!(" It goes back if {under_way} does, with which it was shipped.")
 }
 
 /// Says how long a change that is live stays watched, or that its watch ended badly.
@@ -161,9 +183,15 @@ fn undoing(input: &ViewInput<'_>, what: &str) -> String {
         Undo::ByItself(Some(verdict)) => format!(": {}", reason(verdict, Tense::Is)),
         Undo::ByItself(None) => String::new(),
         Undo::By { who, why } => format!(" by {who}{}", colon(&why)),
+        Undo::With(part) => format!(" with {part}"),
+    };
+    let first = parts(input.parts_in_front());
+    let first = match first.as_str() {
+        "" => String::new(),
+        first => format!("; {first} goes back first"),
     };
     format!(
-        "{what} is being undone{because}; {}.",
+        "{what} is being undone{because}; {}{first}.",
         are_back(back, of, previous(input))
     )
 }
@@ -187,6 +215,7 @@ fn undone(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
         Undo::By { who, why } => {
             format!("{what} was undone by {who} after {after}{}.", colon(&why))
         }
+        Undo::With(part) => format!("{what} was undone with {part} after {after}."),
     }
 }
 
@@ -237,6 +266,8 @@ enum Undo<'a> {
         who: String,
         why: String,
     },
+    /// It was shipped with this one, which is undone.
+    With(String),
 }
 
 /// Finds the newest order to undo; without one a procedure's is assumed, which writes its own.
@@ -249,11 +280,22 @@ fn undo_order<'a>(input: &ViewInput<'a>) -> Undo<'a> {
             Ok(Fact::Ordered {
                 command: Command::Undo,
                 reason,
-            }) => Some((line(&entry.actor), line(&reason))),
+            }) => Some(Undo::By {
+                who: line(&entry.actor),
+                why: line(&reason),
+            }),
+            Ok(Fact::UndoneTogether {
+                with,
+                service,
+                version,
+            }) if entry.subject == Subject::Change(input.change.id) => {
+                Some(Undo::With(format!("{service} {version} ({with})")))
+            }
             _ => None,
         });
     match order {
-        Some((who, why)) if !who.starts_with("procedure ") => Undo::By { who, why },
+        Some(Undo::By { who, why }) if !who.starts_with("procedure ") => Undo::By { who, why },
+        Some(Undo::With(part)) => Undo::With(part),
         _ => Undo::ByItself(input.verdict.filter(|v| v.state == VerdictState::Fail)),
     }
 }

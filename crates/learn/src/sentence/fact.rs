@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::deliver::{Adoption, Command, DesiredState, HeldReason, Priority, Proof, WatchEnd};
+use model::deliver::{
+    Adoption, Command, DesiredState, HeldReason, Part, Priority, Proof, WatchEnd,
+};
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, Fact, HostName, RingName, ServiceName, Timestamp};
 
@@ -241,6 +243,30 @@ fn text(fact: &Fact, entry: &Entry) -> String {
                 format!("The watch is over, because {by} brings another release.")
             }
         },
+        Fact::ShippedTogether { parts } => {
+            let parts: Vec<String> = parts.iter().map(part).collect();
+            format!("Shipped as one, in this order: {}.", parts.join(", "))
+        }
+        Fact::PartBegun { needs } => {
+            let needs: Vec<String> = needs.iter().map(ToString::to_string).collect();
+            format!(
+                "It begins: what it depends on is live ({}).",
+                needs.join(", ")
+            )
+        }
+        Fact::UndoneTogether {
+            with,
+            service,
+            version,
+        } => format!("It goes back with {service} {version} ({with}), with which it was shipped."),
+        Fact::PartStays {
+            change,
+            service,
+            why,
+        } => format!(
+            "{service} ({change}), which was shipped with it, stays as it is{}.",
+            colon(why)
+        ),
         Fact::FreezeSet {
             freeze,
             environment,
@@ -410,6 +436,11 @@ pub(crate) fn passed(how: &str) -> String {
         "unjudged, no signals" => "unjudged, no signals to judge it by".to_owned(),
         _ => how,
     }
+}
+
+/// Names a part of what was shipped together: `shop 1.1 (chg-8)`.
+pub(crate) fn part(part: &Part) -> String {
+    format!("{} {} ({})", part.service, part.version, part.change)
 }
 
 fn behind_fleet(host: &HostName, service: Option<&ServiceName>, seen: u64, ours: u64) -> String {

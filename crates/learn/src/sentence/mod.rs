@@ -7,5 +7,6 @@ mod foreign;
 
 pub use evidence::{Tense, paragraphs, reason, verdict};
 pub(crate) use evidence::{harm, signal_state};
+pub(crate) use fact::part;
 pub(crate) use fact::passed;
 pub use fact::{Told, held, of};

@@ -1,8 +1,10 @@
 //! Where a change stands, in words and ring by ring.
 
-use model::api::change::{RingState, SignalState};
-use model::deliver::{Command, HeldReason, Phase, Proof, RolloutState, Watch, WatchEnd};
+use model::api::change::{PartView, RingState, SignalState};
+use model::deliver::{Command, HeldReason, Part, Phase, Proof, RolloutState, Watch, WatchEnd};
+
 use model::judge::{Reason, VerdictState};
+use model::observe::ChangeState;
 use model::{ChangeId, Fact, Kind};
 
 use crate::fixture::{
@@ -446,5 +448,71 @@ fn an_excluded_host_is_named_and_counts_only_when_it_proves_the_release() {
     assert_eq!(
         world.sentence(),
         "shop 1.1 is live on 7 of 7 hosts, each proved from its running process. Excluded and still owed the release: web-8, silent since 14:01:07 UTC."
+    );
+}
+
+/// Returns what was shipped as one, in these states; shop is chg-7, stands behind ledger and in front of web.
+fn parts(states: [ChangeState; 3]) -> Vec<PartView> {
+    let parts = [
+        ("ledger", 6, vec![]),
+        ("shop", 7, vec![6]),
+        ("web", 8, vec![7]),
+    ];
+    let view = |((service, change, needs), state): ((&str, u64, Vec<u64>), ChangeState)| PartView {
+        part: Part {
+            change: ChangeId(change),
+            service: service.parse().unwrap(),
+            version: "2.0".parse().unwrap(),
+            needs: needs.into_iter().map(ChangeId).collect(),
+        },
+        state,
+    };
+    parts.into_iter().zip(states).map(view).collect()
+}
+
+#[test]
+fn a_part_says_what_it_waits_for_and_what_it_goes_back_with() {
+    use ChangeState::{Done, Planned, Running, Undoing, Undone};
+
+    let mut world = World::new(RolloutState::Planned);
+    world.parts = parts([Running, Planned, Planned]);
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 waits until ledger 2.0 (chg-6) is live, on which it depends; nothing has changed yet."
+    );
+    world.parts = parts([Done, Planned, Planned]);
+    assert!(
+        world
+            .sentence()
+            .starts_with("shop 1.1 is planned for 8 hosts")
+    );
+
+    let mut world = World::new(RolloutState::Done { at: at(60) });
+    world.run_new(1..=8);
+    world.parts = parts([Done, Done, Running]);
+    let ends = " It goes back if web 2.0 (chg-8) does, with which it was shipped.";
+    assert!(world.sentence().ends_with(ends), "{}", world.sentence());
+    world.parts = parts([Done, Done, Done]);
+    assert!(!world.sentence().contains("goes back"));
+
+    let mut world = World::new(RolloutState::Undoing { since: START });
+    world.touch(1);
+    let with = Fact::UndoneTogether {
+        with: ChangeId(8),
+        service: "web".parse().unwrap(),
+        version: "2.0".parse().unwrap(),
+    };
+    world.entries = vec![entry(1, 31, Kind::Action, "procedure undo", &[], &with)];
+    world.parts = parts([Undoing, Undoing, Undoing]);
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 is being undone with web 2.0 (chg-8); 1 of 1 host is back on 1.0; web 2.0 (chg-8) goes back first."
+    );
+    world.rollout.state = RolloutState::Undone { at: at(42) };
+    world.parts = parts([Undoing, Undone, Undone]);
+    let undone = world.sentence();
+    assert!(
+        undone.starts_with("shop 1.1 was undone with web 2.0 (chg-8) after"),
+        "{undone}"
     );
 }

@@ -7,7 +7,7 @@ use learn::sentence::of;
 use model::act::Urgency;
 use model::deliver::{
     Adoption, Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason,
-    Priority, Proof, WatchEnd,
+    Part, Priority, Proof, WatchEnd,
 };
 use model::judge::Resolution;
 use model::{
@@ -636,6 +636,34 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "2 alerts joined it: alt-13 and alt-14; its owner heard of it just now and is told at 14:08:00 UTC.",
         ),
         (
+            Fact::ShippedTogether {
+                parts: vec![part(6, "ledger", &[]), part(7, "shop", &[6])],
+            },
+            "Shipped as one, in this order: ledger 1.1 (chg-6), shop 1.1 (chg-7).",
+        ),
+        (
+            Fact::PartBegun {
+                needs: vec![ChangeId(5), ChangeId(6)],
+            },
+            "It begins: what it depends on is live (chg-5, chg-6).",
+        ),
+        (
+            Fact::UndoneTogether {
+                with: ChangeId(6),
+                service: "ledger".parse().unwrap(),
+                version: "1.1".parse().unwrap(),
+            },
+            "It goes back with ledger 1.1 (chg-6), with which it was shipped.",
+        ),
+        (
+            Fact::PartStays {
+                change: ChangeId(6),
+                service: "ledger".parse().unwrap(),
+                why: "chg-9 came after it".to_owned(),
+            },
+            "ledger (chg-6), which was shipped with it, stays as it is: chg-9 came after it.",
+        ),
+        (
             Fact::IncidentReopened {
                 title: "Down".to_owned(),
             },
@@ -656,6 +684,15 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Nobody was told \"shop: Down fires\": no owner.",
         ),
     ]
+}
+
+fn part(change: u64, service: &str, needs: &[u64]) -> Part {
+    Part {
+        change: ChangeId(change),
+        service: service.parse().unwrap(),
+        version: "1.1".parse().unwrap(),
+        needs: needs.iter().map(|&need| ChangeId(need)).collect(),
+    }
 }
 
 fn resolved(how: Resolution) -> Fact {
@@ -757,9 +794,13 @@ fn variant(fact: &Fact) -> usize {
         Fact::HostLetBackIn { .. } => 51,
         Fact::HostSharesMachine { .. } => 52,
         Fact::SetAside { .. } => 53,
+        Fact::ShippedTogether { .. } => 54,
+        Fact::PartBegun { .. } => 55,
+        Fact::UndoneTogether { .. } => 56,
+        Fact::PartStays { .. } => 57,
     }
 }
-const VARIANTS: usize = 54;
+const VARIANTS: usize = 58;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use learn::change::{HostNow, ViewInput};
+use model::api::change::PartView;
 use model::deliver::rollout::RingHost;
 use model::deliver::{
     AtDeadline, EnvironmentPlan, Proof, ReleaseNumber, ReleaseRef, Reported, Ring, RingSize,
@@ -169,6 +170,7 @@ pub(crate) struct World {
     pub(crate) hosts: BTreeMap<HostId, HostNow>,
     pub(crate) signals: BTreeMap<String, Signal>,
     pub(crate) verdict: Option<Verdict>,
+    pub(crate) parts: Vec<PartView>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) now: Timestamp,
 }
@@ -181,6 +183,7 @@ impl World {
             hosts: (1..=8).map(|n| (host_id(n), host(n))).collect(),
             signals: BTreeMap::from([("payment_errors".to_owned(), signal())]),
             verdict: None,
+            parts: Vec::new(),
             entries: Vec::new(),
             now: at(60),
         }
@@ -193,6 +196,7 @@ impl World {
             hosts: &self.hosts,
             signals: &self.signals,
             verdict: self.verdict.as_ref(),
+            parts: &self.parts,
             entries: &self.entries,
             now: self.now,
         }
@@ -286,6 +290,7 @@ fn rollout(state: RolloutState) -> Rollout {
         freeze_override: None,
         last_entry: None,
         queued: None,
+        together: None,
         watch: None,
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::Proof;
+use crate::deliver::{Part, Proof};
 use crate::judge::{Counts, MeanEvidence, VerdictState};
-use crate::observe::{Change, Level};
+use crate::observe::{Change, ChangeState, Level};
 use crate::{Digest, EntryId, HostName, Kind, RingName, Timestamp, Version};
 
 /// `GET /api/v1/observe/changes/{id}`.
@@ -26,10 +26,21 @@ pub struct ChangeView {
     /// Until when a change that is live stays watched, while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_until: Option<Timestamp>,
+    /// What was shipped together, this change included, in the order it goes out; empty for one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartView>,
     /// Everything that happened, oldest first.
     pub timeline: Vec<TimelineItem>,
     /// The server's clock, so that ages can be shown.
     pub now: Timestamp,
+}
+
+/// Is one of several services that were shipped as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PartView {
+    #[serde(flatten)]
+    pub part: Part,
+    pub state: ChangeState,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{Adoption, DesiredState, IfRunning, Proof, ReleaseNumber, Reported};
+use crate::deliver::{Adoption, DesiredState, IfRunning, Part, Proof, ReleaseNumber, Reported};
 use crate::{
     ChangeId, Digest, EnvironmentName, HostId, HostName, Labels, RingName, ServiceName, Timestamp,
     Version,
@@ -38,6 +38,17 @@ pub struct NewRollout {
     /// What to do about an earlier one that is not over; left out: what the definition says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_running: Option<IfRunning>,
+    /// Other services that go with it: in the order of what they depend on, judged as one, undone
+    /// together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<ShipWith>,
+}
+
+/// Is a release that goes with another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ShipWith {
+    pub service: ServiceName,
+    pub version: Version,
 }
 
 /// Is the answer to it: the change, and what became of those before it.
@@ -48,6 +59,20 @@ pub struct Shipped {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<ChangeId>,
     /// The one it waits for; none: it begins at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_behind: Option<ChangeId>,
+    /// What was shipped together, this one included, in the order it goes out; empty for one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ShippedPart>,
+}
+
+/// Is one of several services that were shipped as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ShippedPart {
+    #[serde(flatten)]
+    pub part: Part,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<ChangeId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_behind: Option<ChangeId>,
 }

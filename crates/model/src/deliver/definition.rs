@@ -18,6 +18,9 @@ use crate::{EnvironmentName, Labels, RingName, ServiceName};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Definition {
     pub service: ServiceName,
+    /// Services this one calls: shipped together, they go first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ServiceName>,
     pub owner: Owner,
     pub artifact: ArtifactSpec,
     pub run: Run,

@@ -11,6 +11,7 @@ pub mod host;
 pub mod release;
 pub mod reported;
 pub mod rollout;
+pub mod together;
 
 pub use artifact::{Artifact, ArtifactFormat};
 pub use definition::{
@@ -28,3 +29,4 @@ pub use rollout::{
     Command, Excluded, HeldReason, Order, Overruled, Phase, Queued, Ring, RingHost, Rollout,
     RolloutState, Watch, WatchEnd,
 };
+pub use together::{Part, Together};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentPlan, FreezeOverride, ReleaseRef};
+use super::{EnvironmentPlan, FreezeOverride, ReleaseRef, Together};
 use crate::{
     ChangeId, EntryId, EnvironmentName, FreezeName, HostId, HostName, RingName, ServiceName,
     Timestamp, VerdictId,
@@ -48,6 +48,9 @@ pub struct Rollout {
     /// The watch behind its last ring; none before that, and where the environment wants none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
+    /// None for one that was shipped alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 /// Is what a rollout that has not begun waits for.
@@ -252,6 +255,13 @@ impl Rollout {
     pub fn watched_until(&self) -> Option<Timestamp> {
         let watch = self.watch.as_ref()?;
         watch.ended.is_none().then_some(watch.until)
+    }
+
+    /// Tells whether an undo is ordered or on its way; one that is stuck is no longer.
+    pub fn is_going_back(&self) -> bool {
+        let ordered = self.order.as_ref();
+        ordered.is_some_and(|order| order.command == Command::Undo)
+            || matches!(self.state, RolloutState::Undoing { .. })
     }
 
     /// Returns all hosts of all rings, in order.

@@ -152,8 +152,28 @@ impl Follow<'_> {
 }
 
 /// Returns the change and whether it is settled, which it is not while an order that was taken has still
-/// to be carried out.
+/// to be carried out, or something it was shipped with is under way. Where that waits for a person, or is
+/// stuck, it is returned instead: it is what there is to look at.
 fn look(client: &Client, change: ChangeId) -> Result<(ChangeView, bool), Error> {
+    let (view, settled) = look_at(client, change)?;
+    let waits = settled || view.change.state == ChangeState::Planned;
+    let others = view.parts.iter().filter(|part| part.part.change != change);
+    let (mut in_trouble, mut under_way, mut waiting) = (None, false, false);
+    for part in others {
+        match part.state {
+            ChangeState::Held | ChangeState::Stuck => in_trouble = Some(part.part.change),
+            ChangeState::Running | ChangeState::Undoing => under_way = true,
+            ChangeState::Planned => waiting = true,
+            ChangeState::Done | ChangeState::Undone | ChangeState::Superseded => {}
+        }
+    }
+    match in_trouble {
+        Some(part) if waits && !under_way => look_at(client, part),
+        _ => Ok((view, settled && !under_way && !waiting)),
+    }
+}
+
+fn look_at(client: &Client, change: ChangeId) -> Result<(ChangeView, bool), Error> {
     let view = client.change(change)?;
     if !is_settled(&view) || client.rollout(change)?.order.is_some() {
         return Ok((view, false));

@@ -1,18 +1,19 @@
-//! `sleepwell ship SERVICE [VERSION]`: uploads what is new, makes the release, starts the rollout and
-//! watches it.
+//! `sleepwell ship SERVICE [VERSION]` and `sleepwell ship SERVICE=VERSION ...`: uploads what is new, makes
+//! the releases, starts the rollouts and watches them.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use client::Client;
 use model::api::Problem;
-use model::api::deliver::{NewRelease, NewRollout, ReleaseView, Shipped};
+use model::api::deliver::{NewRelease, NewRollout, ReleaseView, ShipWith, Shipped};
 use model::api::rehearsal::Rehearse;
 use model::deliver::{Definition, IfRunning};
 use model::digest::Hasher;
-use model::{Digest, EnvironmentName, ServiceName, Version};
+use model::{ChangeId, Digest, EnvironmentName, ServiceName, Version};
 
 use super::connect::connect;
 use super::follow::Follow;
@@ -24,20 +25,47 @@ use crate::show;
 /// Bytes of an artifact hashed at once.
 const PIECE: usize = 1 << 20;
 
+/// Is one service as the command line names it.
+pub(crate) struct Shipment {
+    pub(crate) service: ServiceName,
+    /// None: the newest release.
+    pub(crate) version: Option<Version>,
+    /// Where it is described; none: the server knows the version.
+    pub(crate) file: Option<PathBuf>,
+    /// Instead of the one its description names.
+    pub(crate) artifact: Option<PathBuf>,
+}
+
 pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
+    let env = |name: &str| std::env::var(name).ok();
+    let shipments = shipments(args, env)?;
     let client = connect(global)?;
     if args.rehearse {
-        return rehearse(&client, global, args);
+        let [shipment] = shipments.as_slice() else {
+            return Err(usage(
+                "services are rehearsed one at a time",
+                "rehearse each alone",
+            ));
+        };
+        return rehearse(&client, global, args, shipment);
     }
-    let shipped = start(&client, global.env.clone(), args, |name| {
-        std::env::var(name).ok()
-    })?;
-    let change = shipped.change;
+    let shipped = start(
+        &client,
+        global.env.clone(),
+        &shipments,
+        if_running(args),
+        env,
+    )?;
     if !global.quiet && global.json.is_none() {
         note(&those_before(&shipped));
     }
+    // The one that goes out last is over when all are.
+    let last = shipped
+        .parts
+        .last()
+        .map_or(shipped.change, |one| one.part.change);
     if args.detach {
-        print(&format!("{change}\n"))?;
+        print(&started(&shipped))?;
         return Ok(0);
     }
     Follow {
@@ -45,18 +73,122 @@ pub(crate) fn run(global: &Global, args: &Ship) -> Result<u8> {
         global,
         command: Data::new(global)?.command(),
     }
-    .run(change)
+    .run(last)
+}
+
+/// Reads `SERVICE [VERSION]` or `SERVICE=VERSION ...`, each with the file that describes it.
+fn shipments(args: &Ship, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Shipment>> {
+    let what: Vec<&str> = args.what.iter().map(String::as_str).collect();
+    let pairs: Option<Vec<(&str, &str)>> = what.iter().map(|one| one.split_once('=')).collect();
+    match (what.as_slice(), pairs.as_deref()) {
+        (_, Some([(service, version)])) => one(args, service, Some(version)),
+        (_, Some(pairs)) => several(args, pairs, env),
+        ([service], None) => one(args, service, None),
+        ([service, version], None) => one(args, service, Some(version)),
+        _ => Err(usage(
+            "several services are named, and not all with a version",
+            "write each as SERVICE=VERSION: sleepwell ship ledger=2.0 shop=1.4",
+        )),
+    }
+}
+
+fn one(args: &Ship, service: &str, version: Option<&str>) -> Result<Vec<Shipment>> {
+    let file = match args.file.as_slice() {
+        [] => PathBuf::from("sleepwell.yaml"),
+        [file] => file.clone(),
+        _ => return Err(usage("one service has one file", "name one with --file")),
+    };
+    Ok(vec![Shipment {
+        service: parsed(service)?,
+        version: version.map(parsed).transpose()?,
+        file: Some(file),
+        artifact: args.artifact.clone(),
+    }])
+}
+
+fn several(
+    args: &Ship,
+    pairs: &[(&str, &str)],
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Shipment>> {
+    if args.artifact.is_some() {
+        return Err(usage(
+            "one artifact is named for several services",
+            "leave --artifact out: each service's file names its own",
+        ));
+    }
+    let mut shipments = Vec::new();
+    for (service, version) in pairs {
+        shipments.push(Shipment {
+            service: parsed(service)?,
+            version: Some(parsed(version)?),
+            file: None,
+            artifact: None,
+        });
+    }
+    for file in &args.file {
+        let (definition, _) = check::read(file, &env)?;
+        let described = |one: &&mut Shipment| one.service == definition.service;
+        match shipments.iter_mut().find(described) {
+            Some(one) => one.file = Some(file.clone()),
+            None => {
+                let what = format!(
+                    "{} describes `{}`, which is not shipped",
+                    file.display(),
+                    definition.service
+                );
+                return Err(usage(
+                    what,
+                    "name the files of what is shipped, and no others",
+                ));
+            }
+        }
+    }
+    Ok(shipments)
+}
+
+fn parsed<T: FromStr<Err = String>>(text: &str) -> Result<T> {
+    text.parse()
+        .map_err(|why: String| match why.split_once("; ") {
+            Some((what, hint)) => usage(what, hint),
+            None => usage(why, "sleepwell ship --help says how it is written"),
+        })
+}
+
+fn usage(what: impl Into<String>, hint: &str) -> anyhow::Error {
+    let problem = Problem::new(422, "usage", what.into()).hint(hint);
+    Failed { problem, code: 2 }.into()
+}
+
+/// Names the changes that were started, in the order they go out.
+fn started(shipped: &Shipped) -> String {
+    if shipped.parts.is_empty() {
+        return format!("{}\n", shipped.change);
+    }
+    let parts = shipped.parts.iter().map(|one| &one.part);
+    parts
+        .map(|part| format!("{}  {} {}\n", part.change, part.service, part.version))
+        .collect()
 }
 
 /// Says what became of the rollouts before this one, a line each.
 fn those_before(shipped: &Shipped) -> String {
-    let change = shipped.change;
-    let superseded = shipped.superseded.iter();
-    let mut lines: Vec<String> = superseded
-        .map(|before| format!("{change} takes over from {before}, which ends where it is"))
-        .collect();
-    if let Some(behind) = shipped.queued_behind {
-        lines.push(format!("{change} waits for the end of {behind}"));
+    let mut lines = Vec::new();
+    let mut tell = |change: ChangeId, superseded: &[ChangeId], behind: Option<ChangeId>| {
+        for before in superseded {
+            lines.push(format!(
+                "{change} takes over from {before}, which ends where it is"
+            ));
+        }
+        if let Some(behind) = behind {
+            lines.push(format!("{change} waits for the end of {behind}"));
+        }
+    };
+    if shipped.parts.is_empty() {
+        tell(shipped.change, &shipped.superseded, shipped.queued_behind);
+    }
+    for one in &shipped.parts {
+        tell(one.part.change, &one.superseded, one.queued_behind);
     }
     lines.join("\n")
 }
@@ -65,21 +197,32 @@ fn those_before(shipped: &Shipped) -> String {
 pub(crate) fn start(
     client: &Client,
     environment: Option<EnvironmentName>,
-    args: &Ship,
+    shipments: &[Shipment],
+    if_running: Option<IfRunning>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Shipped> {
-    let version = match &args.version {
-        Some(version) => {
-            release(client, args, version, env)?;
-            version.clone()
-        }
-        None => newest(client, &args.service)?.version,
-    };
+    let mut versions = Vec::new();
+    for shipment in shipments {
+        versions.push(match &shipment.version {
+            Some(version) => {
+                release(client, shipment, version, &env)?;
+                version.clone()
+            }
+            None => newest(client, &shipment.service)?.version,
+        });
+    }
+    let mut releases = shipments
+        .iter()
+        .map(|one| one.service.clone())
+        .zip(versions);
+    let (service, version) = releases.next().context("nothing is named")?;
+    let with = releases.map(|(service, version)| ShipWith { service, version });
     let rollout = NewRollout {
-        service: args.service.clone(),
+        service,
         version,
         environment,
-        if_running: if_running(args),
+        if_running,
+        with: with.collect(),
     };
     Ok(client.new_rollout(&rollout)?)
 }
@@ -97,23 +240,23 @@ fn if_running(args: &Ship) -> Option<IfRunning> {
 /// version already.
 fn release(
     client: &Client,
-    args: &Ship,
+    shipment: &Shipment,
     version: &Version,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
-    if !is_here(args) && is_known(client, args, version)? {
+    if !is_here(shipment) && is_known(client, shipment, version)? {
         return Ok(());
     }
     let Draft {
         artifact,
         size_bytes,
         release,
-    } = draft(args, version, env)?;
+    } = draft(shipment, version, env)?;
     let digest = release.digest;
     if !client.artifact_known(digest)? {
         client
             .upload_artifact(
-                &args.service,
+                &shipment.service,
                 digest,
                 &mut File::open(&artifact)?,
                 size_bytes,
@@ -133,19 +276,30 @@ struct Draft {
     release: NewRelease,
 }
 
-fn draft(args: &Ship, version: &Version, env: impl Fn(&str) -> Option<String>) -> Result<Draft> {
-    let (definition, text) = check::read(&args.file, env)?;
-    if definition.service != args.service {
-        let file = args.file.display();
+fn draft(
+    shipment: &Shipment,
+    version: &Version,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Draft> {
+    let service = &shipment.service;
+    let Some(file) = &shipment.file else {
+        let title = format!("`{service}` {version} is not known to the server");
+        let hint = format!("name the file that describes it: --file {service}/sleepwell.yaml");
+        let problem = Problem::new(404, "unknown_version", title).hint(hint);
+        return Err(Failed { problem, code: 5 }.into());
+    };
+    let (definition, text) = check::read(file, env)?;
+    if definition.service != *service {
         let title = format!(
-            "{file} describes `{}`, not `{}`",
-            definition.service, args.service
+            "{} describes `{}`, not `{service}`",
+            file.display(),
+            definition.service
         );
         let problem =
             Problem::new(422, "other_service", title).hint("name the right file with --file");
         return Err(Failed { problem, code: 2 }.into());
     }
-    let artifact = artifact_path(args, &definition, version);
+    let artifact = artifact_path(shipment, file, &definition, version);
     let (digest, size_bytes) = digest(&artifact)?;
     let release = NewRelease {
         version: version.clone(),
@@ -160,21 +314,22 @@ fn draft(args: &Ship, version: &Version, env: impl Fn(&str) -> Option<String>) -
 }
 
 /// Says how it would go; nothing is uploaded and nothing begins.
-fn rehearse(client: &Client, global: &Global, args: &Ship) -> Result<u8> {
-    let (version, release) = match &args.version {
-        None => (newest(client, &args.service)?.version, None),
-        Some(version) if is_here(args) || !is_known(client, args, version)? => {
-            let draft = draft(args, version, |name| std::env::var(name).ok())?;
+fn rehearse(client: &Client, global: &Global, args: &Ship, one: &Shipment) -> Result<u8> {
+    let (version, release) = match &one.version {
+        None => (newest(client, &one.service)?.version, None),
+        Some(version) if is_here(one) || !is_known(client, one, version)? => {
+            let draft = draft(one, version, |name| std::env::var(name).ok())?;
             (version.clone(), Some(draft.release))
         }
         Some(version) => (version.clone(), None),
     };
     let rehearsal = client.rehearse(&Rehearse {
         rollout: NewRollout {
-            service: args.service.clone(),
+            service: one.service.clone(),
             version,
             environment: global.env.clone(),
             if_running: if_running(args),
+            with: Vec::new(),
         },
         release,
     })?;
@@ -187,12 +342,13 @@ fn rehearse(client: &Client, global: &Global, args: &Ship) -> Result<u8> {
 }
 
 /// Tells whether what a release is made of is named or lies here.
-fn is_here(args: &Ship) -> bool {
-    args.file.exists() || args.artifact.is_some()
+fn is_here(shipment: &Shipment) -> bool {
+    let file = shipment.file.as_ref();
+    file.is_some_and(|file| file.exists()) || shipment.artifact.is_some()
 }
 
-fn is_known(client: &Client, args: &Ship, version: &Version) -> Result<bool> {
-    Ok(releases(client, &args.service)?
+fn is_known(client: &Client, shipment: &Shipment, version: &Version) -> Result<bool> {
+    Ok(releases(client, &shipment.service)?
         .iter()
         .any(|release| release.version == *version))
 }
@@ -214,15 +370,20 @@ fn releases(client: &Client, service: &ServiceName) -> Result<Vec<ReleaseView>> 
 }
 
 /// Returns where the artifact is: what was named, else the definition's path, beside its file.
-fn artifact_path(args: &Ship, definition: &Definition, version: &Version) -> PathBuf {
-    if let Some(artifact) = &args.artifact {
+fn artifact_path(
+    shipment: &Shipment,
+    file: &Path,
+    definition: &Definition,
+    version: &Version,
+) -> PathBuf {
+    if let Some(artifact) = &shipment.artifact {
         return artifact.clone();
     }
     let path = definition
         .artifact
         .path
         .replace("${RELEASE}", version.as_str());
-    args.file.parent().unwrap_or(Path::new("")).join(path)
+    file.parent().unwrap_or(Path::new("")).join(path)
 }
 
 fn digest(path: &Path) -> Result<(Digest, u64)> {

@@ -48,8 +48,21 @@ fn is_undo_order(fact: &Fact) -> bool {
         Fact::Ordered {
             command: Command::Undo,
             ..
-        }
+        } | Fact::UndoneTogether { .. }
     )
+}
+
+/// Returns what the change was shipped with and last undone because of: `shop 1.1 (chg-8)`.
+pub(super) fn undone_with(view: &ChangeView) -> Option<String> {
+    let newest = facts(view).rfind(|(_, fact)| is_undo_order(fact))?.1;
+    match newest {
+        Fact::UndoneTogether {
+            with,
+            service,
+            version,
+        } => Some(format!("{service} {version} ({with})")),
+        _ => None,
+    }
 }
 
 /// Tells a user from the machinery by the forms of `Entry::actor`.

@@ -204,6 +204,33 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         } => vec![field("release", &release.version), field("behind", behind)],
         Fact::RolloutNotBegun { why } => vec![field("why", why)],
         Fact::RolloutSuperseded { by } => vec![field("by", by)],
+        Fact::ShippedTogether { parts } => vec![field(
+            "parts",
+            list(
+                parts
+                    .iter()
+                    .map(|part| format!("{}:{}={}", part.change, part.service, part.version)),
+            ),
+        )],
+        Fact::PartBegun { needs } => vec![field("needs", list(needs))],
+        Fact::UndoneTogether {
+            with,
+            service,
+            version,
+        } => vec![
+            field("with", with),
+            field("service", service),
+            field("version", version),
+        ],
+        Fact::PartStays {
+            change,
+            service,
+            why,
+        } => vec![
+            field("part", change),
+            field("service", service),
+            field("why", why),
+        ],
         Fact::WatchEnded { how } => match how {
             WatchEnd::Quiet => vec![field("how", "quiet")],
             WatchEnd::Failed { verdict } => {

@@ -8,6 +8,7 @@ use model::observe::ChangeState;
 use super::Style;
 use super::facts::{
     Undoer, asked_back, expected, held_reason, is_back, is_there, strays, told, took, undoer,
+    undone_with,
 };
 use super::ink::{Ink, Line, safe};
 use super::mark::{Mark, silence, standing};
@@ -105,6 +106,10 @@ fn headline(view: &ChangeView) -> String {
                 )
             }
         },
+        ChangeState::Undone if undone_with(view).is_some() => format!(
+            "Undone after {took}, together with {}.",
+            undone_with(view).unwrap_or_default()
+        ),
         ChangeState::Undone => match undoer(view) {
             Undoer::Person(who) => format!("Undone after {took}, ordered by {who}."),
             Undoer::Itself => format!("Rolled back by itself after {took}.{}", evidence(view)),

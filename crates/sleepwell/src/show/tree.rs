@@ -1,6 +1,7 @@
 //! The live picture of a rollout: its rings, the hosts of the ones at work, the evidence.
 
-use model::api::change::{ChangeView, HostLine, RingState, RingView};
+use model::api::change::{ChangeView, HostLine, PartView, RingState, RingView};
+use model::deliver::Part;
 use model::observe::ChangeState;
 use model::{Digest, Timestamp};
 
@@ -25,6 +26,7 @@ const HOST_NAME: usize = 24;
 pub(crate) fn frame(view: &ChangeView, style: Style) -> String {
     let mut out = String::new();
     header(view, style, &mut out);
+    write_parts(view, style, &mut out);
     out.push('\n');
     let layout = Layout::of(view, style);
     for ring in &view.rings {
@@ -71,6 +73,40 @@ fn header(view: &ChangeView, style: Style, out: &mut String) {
     line.add(Ink::Dim, &format!("   sha256:{}", start(view.digest)));
     line.add(Ink::Plain, &format!(" by {}", change.by));
     line.end(out);
+}
+
+/// Writes a line for each service that was shipped as one with this, in the order they go out.
+fn write_parts(view: &ChangeView, style: Style, out: &mut String) {
+    let name = |part: &Part| format!("{} {}", part.service, part.version);
+    let names = view.parts.iter().map(|view| width(&name(&view.part)));
+    let ids = view
+        .parts
+        .iter()
+        .map(|view| width(&view.part.change.to_string()));
+    let id_at = 3 + names.max().unwrap_or(0).min(HOST_NAME) + 2;
+    let state_at = id_at + ids.max().unwrap_or(0) + 2;
+    for PartView { part, state } in &view.parts {
+        let mark = Mark::of_change(*state);
+        let mut line = Line::new(style);
+        line.add(mark.ink(), mark.sign()).pad_to(3);
+        line.add(Ink::Plain, &cut(&name(part), HOST_NAME));
+        line.pad_to(id_at)
+            .add(Ink::Accent, &part.change.to_string());
+        line.pad_to(state_at).add(mark.ink(), &state.to_string());
+        line.add(Ink::Dim, &needs(view, part));
+        line.end(out);
+    }
+}
+
+/// Returns `, needs ledger and mailer`.
+fn needs(view: &ChangeView, part: &Part) -> String {
+    let needed = |one: &&PartView| part.needs.contains(&one.part.change);
+    let needed = view.parts.iter().filter(needed);
+    let names: Vec<&str> = needed.map(|one| one.part.service.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", needs {}", names.join(" and ")),
+    }
 }
 
 /// Returns the first digits of a digest, enough to compare two at a glance.

@@ -119,15 +119,11 @@ impl Demo {
     }
 
     async fn ship(&self, client: &Client, act: &Act) -> Result<ChangeId> {
-        let args = args::Ship {
+        let shop = ship::Shipment {
             service: "shop".parse().map_err(anyhow::Error::msg)?,
             version: Some(act.version.parse().map_err(anyhow::Error::msg)?),
-            file: self.definition.clone(),
+            file: Some(self.definition.clone()),
             artifact: Some(self.programs.join(act.program)),
-            queue: false,
-            supersede: false,
-            detach: false,
-            rehearse: false,
         };
         let webhook = format!("http://{}/hook", self.inbox.http);
         let client = client.clone();
@@ -137,7 +133,7 @@ impl Demo {
                 "SHOP_WEBHOOK" => Some(webhook.clone()),
                 _ => std::env::var(name).ok(),
             };
-            Ok(ship::start(&client, None, &args, env)?.change)
+            Ok(ship::start(&client, None, &[shop], None, env)?.change)
         })
         .await?
     }

@@ -42,6 +42,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         freeze_override: None,
         last_entry: None,
         queued: None,
+        together: None,
         watch: None,
     }
 }

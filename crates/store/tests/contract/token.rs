@@ -102,6 +102,7 @@ pub(crate) async fn a_version_is_not_used_twice(store: Store) {
         config_digest: Digest::of(b""),
         definition: Definition {
             service: "shop".parse().unwrap(),
+            depends_on: vec![],
             owner: Owner::default(),
             artifact: model::deliver::definition::ArtifactSpec {
                 path: "shop".into(),

@@ -68,5 +68,8 @@ fn give(
         })?;
     store::journal::append(tx, &entry)?;
     store::rollout::save(tx, &rollout, stored.version)?;
+    if let (Command::Undo, Some(order)) = (command, &rollout.order) {
+        super::together::undo_others(tx, &rollout, order, (now, ids))?;
+    }
     Ok(())
 }

@@ -30,6 +30,13 @@ pub(crate) async fn rehearse(
     Extension(caller): Extension<Caller>,
     Body(new): Body<Rehearse>,
 ) -> Result<Json<Rehearsal>> {
+    if !new.rollout.with.is_empty() {
+        let title = "services are rehearsed one at a time";
+        return Err(Problem::new(422, "one_at_a_time", title)
+            .at("with")
+            .hint("rehearse each alone; shipped together, each begins when those it depends on are live")
+            .into());
+    }
     let now = app.clock.now();
     let draft = draft(&new, &caller.name, now)?;
     let scene = app
@@ -175,6 +182,7 @@ fn play(scene: &Scene, now: Timestamp) -> std::result::Result<Rehearsal, Failure
     let rollout = &scene.rollout;
     let gates = Gates {
         freezes: &scene.freezes,
+        parts: &[],
     };
     let rehearsed = rollout::rehearse(rollout, &scene.hosts, gates, now).map_err(|too_long| {
         Problem::new(422, "rehearsal_too_long", too_long.to_string()).hint(too_long.hint())

@@ -5,14 +5,15 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use deliver::rollout::{self, Place, Refusal, Start, Unfinished};
 use model::api::Problem;
-use model::api::deliver::{NewRollout, Shipped};
-use model::deliver::{Release, ReleaseRef, Rollout, RolloutState};
+use model::api::deliver::{NewRollout, Shipped, ShippedPart};
+use model::deliver::{Part, Release, ReleaseRef, Rollout, RolloutState, Together};
 use model::observe::{Change, ChangeKind, ChangeState};
 use model::{ChangeId, Entry, EntryId, EnvironmentName, Fact, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
 use store::Tx;
 use store::rollout::Versioned;
 
+use super::together::{Member, members};
 use super::{Body, Path};
 use crate::App;
 use crate::access::Caller;
@@ -42,17 +43,53 @@ fn start(
     ids: &Ids,
 ) -> std::result::Result<Shipped, Failure> {
     super::fleet::refuse_while_behind(tx)?;
-    let release = find_release(tx, new)?;
-    let environment = which_environment(&release, new)?;
-    let history = store::rollout::history(tx, &new.service, &environment, limit::LIST_ITEMS)?;
-    let place = place(tx, &release, &environment, new, &history)?.map_err(refused)?;
+    let (environment, members) = members(tx, new)?;
+    let word = (by, now, ids);
+    let all: Vec<Part> = members.iter().map(|member| member.part.clone()).collect();
+    let together = (all.len() > 1).then_some(Together {
+        parts: all,
+        freed_at: None,
+    });
+    let mut parts = Vec::new();
+    for member in &members {
+        let place = start_one(tx, member, (new, &environment), together.clone(), word)?;
+        parts.push(ShippedPart {
+            part: member.part.clone(),
+            superseded: place.supersedes,
+            queued_behind: place.behind,
+        });
+    }
+    let named = parts.iter().find(|one| one.part.service == new.service);
+    let named = named.expect("what was named is among its parts").clone();
+    Ok(Shipped {
+        change: named.part.change,
+        superseded: named.superseded,
+        queued_behind: named.queued_behind,
+        parts: if together.is_some() {
+            parts
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+/// Starts one rollout of what is shipped, and says what became of those before it.
+fn start_one(
+    tx: &mut Tx<'_>,
+    Member { release, part }: &Member,
+    (new, environment): (&NewRollout, &EnvironmentName),
+    together: Option<Together>,
+    word: Word<'_>,
+) -> std::result::Result<Place, Failure> {
+    let (by, now, _) = word;
+    let history = store::rollout::history(tx, &release.service, environment, limit::LIST_ITEMS)?;
+    let place = place(tx, release, environment, new, &history)?.map_err(refused)?;
     let hosts = store::host::expected(tx)?;
-    let change = store::change::next_id(tx)?;
     let (mut rollout, mut facts) = rollout::start(Start {
-        change,
-        release: &release,
+        change: part.change,
+        release,
         previous: last_good(&history),
-        environment,
+        environment: environment.clone(),
         hosts: &hosts,
         by: by.to_owned(),
         now,
@@ -64,18 +101,18 @@ fn start(
     if let Some(behind) = place.behind {
         facts = vec![rollout::wait(&mut rollout, behind)];
     }
-    let word = (by, now, ids);
+    if let Some(together) = &together {
+        let parts = together.parts.clone();
+        facts.push((Kind::Change, Fact::ShippedTogether { parts }));
+    }
+    rollout.together = together;
     for (kind, fact) in facts {
         tell(tx, &mut rollout, (kind, &fact), None, word)?;
     }
     end_those_before(tx, (&history, &from), &rollout, word)?;
     store::rollout::insert(tx, &rollout)?;
     store::change::put(tx, &planned(&rollout, now))?;
-    Ok(Shipped {
-        change,
-        superseded: place.supersedes,
-        queued_behind: place.behind,
-    })
+    Ok(place)
 }
 
 /// Returns the rollouts another one takes over from.
@@ -100,7 +137,7 @@ pub(super) fn place(
     let declared = release.definition.environments.get(environment);
     let declared = declared.map(|plan| plan.if_running).unwrap_or_default();
     let mut unfinished = Vec::new();
-    for one in history.iter().rev().filter(|one| !one.is_over()) {
+    for one in store::rollout::under_way(tx, history)?.into_iter().rev() {
         let verdict = store::judgement::newest(tx, one.rollout.change)?;
         unfinished.push((&one.rollout, verdict.map(|(verdict, _)| verdict)));
     }

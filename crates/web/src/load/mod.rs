@@ -9,9 +9,9 @@ pub(crate) use fleet::Fleet;
 use std::collections::{BTreeMap, BTreeSet};
 
 use learn::change::ViewInput;
-use model::api::change::{ChangeView, Why};
+use model::api::change::{ChangeView, PartView, Why};
 use model::api::deliver::{HostService, HostView};
-use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported};
+use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout};
 use model::{ChangeId, Digest, Entry, EntryId, HostName, ServiceName, Subject, Timestamp, limit};
 use store::{Error, Tx};
 
@@ -77,15 +77,32 @@ fn view(
         .unwrap_or_default();
     let hosts = fleet.hosts_now(tx, &rollout, now)?;
     let verdict = store::judgement::newest(tx, id)?.map(|(verdict, _)| verdict);
+    let parts = parts(tx, &rollout)?;
     Ok(Some(learn::change::view(ViewInput {
         change: &change,
         rollout: &rollout,
         hosts: &hosts,
         signals: &signals,
         verdict: verdict.as_ref(),
+        parts: &parts,
         entries,
         now,
     })))
+}
+
+/// Returns where everything stands that was shipped together, in the order it goes out.
+fn parts(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Vec<PartView>, Error> {
+    let together = rollout.together.iter();
+    let mut views = Vec::new();
+    for part in together.flat_map(|together| &together.parts) {
+        if let Some(change) = store::change::get(tx, part.change)? {
+            views.push(PartView {
+                part: part.clone(),
+                state: change.state,
+            });
+        }
+    }
+    Ok(views)
 }
 
 pub(crate) fn releases(

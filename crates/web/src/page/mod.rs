@@ -160,6 +160,21 @@ fn detail(view: &ChangeView, why: &Why, command: &str) -> Markup {
             (view.change.id) " · by " (view.change.by) " · " span class="mono" { (view.digest.short()) "…" }
             @if let Some(previous) = &view.previous { " · before: " (previous) }
         }
+        @if !view.parts.is_empty() {
+            section aria-label="Shipped together" {
+                ol class="changes" {
+                    @for part in &view.parts {
+                        li {
+                            (mark(part.state))
+                            div {
+                                a class="title" href={ "/c/" (part.part.change.0) } { (part.part.service) " " (part.part.version) }
+                                span class="dim" { (part.part.change) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
         section aria-label="Rings" {
             h2 { "Rings" }
             @for ring in &view.rings { (ring_row(ring)) }

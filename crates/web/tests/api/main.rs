@@ -30,4 +30,5 @@ mod samples;
 mod secrets;
 mod slow;
 mod streams;
+mod together;
 mod tokens;

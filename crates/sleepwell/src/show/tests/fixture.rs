@@ -1,14 +1,15 @@
 //! Changes of an invented shop, in the states people meet them in.
 
 use model::api::change::{
-    ChangeView, HostLine, RingState, RingView, SignalState, SignalView, TimelineItem, VerdictView,
+    ChangeView, HostLine, PartView, RingState, RingView, SignalState, SignalView, TimelineItem,
+    VerdictView,
 };
 use model::api::deliver::{HostService, HostView};
 use model::api::freeze::{FreezeSource, FreezeView};
 use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
 use model::deliver::freeze::Window;
 use model::deliver::{
-    AtDeadline, Command, FreezeRule, HeldReason, Proof, ReleaseNumber, ReleaseRef,
+    AtDeadline, Command, FreezeRule, HeldReason, Part, Proof, ReleaseNumber, ReleaseRef,
 };
 use model::judge::{Counts, VerdictState};
 use model::observe::{Change, ChangeKind, ChangeState, Level};
@@ -220,9 +221,56 @@ pub(super) fn judging() -> ChangeView {
         signals: signals(),
         drifted: vec![],
         watched_until: None,
+        parts: vec![],
         timeline: story(began()),
         now: at("14:06:11"),
     }
+}
+
+/// Is the canary of one of three services that were shipped as one.
+pub(super) fn together() -> ChangeView {
+    let part = |change, service, version, needs: &[u64], state| PartView {
+        part: Part {
+            change: ChangeId(change),
+            service: parsed(service),
+            version: parsed(version),
+            needs: needs.iter().map(|&need| ChangeId(need)).collect(),
+        },
+        state,
+    };
+    let mut view = judging();
+    view.parts = vec![
+        part(1, "ledger", "12.0", &[], ChangeState::Done),
+        part(2, "shop", "1.1", &[1], ChangeState::Running),
+        part(3, "storefront", "2026.11", &[1, 2], ChangeState::Planned),
+    ];
+    view
+}
+
+/// Is what went back because of another part.
+pub(super) fn undone_together() -> ChangeView {
+    let mut view = undone();
+    view.parts = together().parts;
+    view.parts[0].state = ChangeState::Undone;
+    view.parts[1].state = ChangeState::Undone;
+    view.parts[2].state = ChangeState::Undone;
+    view.verdict = None;
+    view.signals.clear();
+    let at = view
+        .timeline
+        .iter()
+        .position(|item| item.event == "undo_started");
+    let mut item = view.timeline[at.unwrap()].clone();
+    let fact = Fact::UndoneTogether {
+        with: ChangeId(3),
+        service: parsed("storefront"),
+        version: parsed("2026.11"),
+    };
+    item.event = "undone_together".to_owned();
+    item.body = fact.to_body();
+    item.actor = "procedure undo".to_owned();
+    view.timeline.insert(at.unwrap(), item);
+    view
 }
 
 /// Is a canary whose hosts are at work; one of them has trouble.

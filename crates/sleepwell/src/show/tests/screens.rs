@@ -42,6 +42,17 @@ fn a_canary_is_judged() {
 }
 
 #[test]
+fn what_was_shipped_together_stands_above_the_rings_in_order() {
+    assert_snapshot!("together_wide", tree::frame(&fixture::together(), WIDE));
+    assert_snapshot!("together_narrow", tree::frame(&fixture::together(), NARROW));
+    assert_snapshot!("together_ascii", tree::frame(&fixture::together(), ASCII));
+    assert_snapshot!(
+        "undone_together",
+        session(&fixture::undone_together(), WIDE)
+    );
+}
+
+#[test]
 fn a_host_with_a_full_disk_is_named() {
     assert_snapshot!("proving_wide", tree::frame(&fixture::proving(), WIDE));
     assert_snapshot!("proving_narrow", tree::frame(&fixture::proving(), NARROW));

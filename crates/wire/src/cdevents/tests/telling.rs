@@ -53,6 +53,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         freeze_override: None,
         last_entry: None,
         queued: None,
+        together: None,
         watch: None,
     }
 }
