@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::api::change::{TimelineItem, Why};
 use model::deliver::Proof;
-use model::{Entry, EntryId, Fact, Subject};
+use model::{ChangeId, Entry, EntryId, Fact, Subject};
 
 use crate::sentence;
 
@@ -13,10 +13,30 @@ const REPORTS_SHOWN: usize = 3;
 
 /// Answers `sleepwell why`: the subject's state in one sentence and the chain that led to it.
 pub fn story(subject: &Subject, sentence: String, entries: &[Entry]) -> Why {
+    let mut chain = chain(entries);
+    if let Subject::Change(own) = subject {
+        name_others(&mut chain, entries, *own);
+    }
     Why {
         subject: subject.to_string(),
         sentence,
-        chain: chain(entries),
+        chain,
+    }
+}
+
+/// Puts the change in front of what is said of another one, such as a verdict on what was shipped with it.
+fn name_others(items: &mut [TimelineItem], entries: &[Entry], own: ChangeId) {
+    let others: BTreeMap<EntryId, ChangeId> = entries
+        .iter()
+        .filter_map(|entry| match &entry.subject {
+            Subject::Change(change) if *change != own => Some((entry.id, *change)),
+            _ => None,
+        })
+        .collect();
+    for item in items {
+        if let Some(change) = others.get(&item.id) {
+            item.text = format!("{change}: {}", item.text);
+        }
     }
 }
 
@@ -56,12 +76,14 @@ fn note(place: &str, left_out: usize) -> Option<String> {
     }
 }
 
-/// Returns every entry in words, oldest first.
-pub(crate) fn items(entries: &[Entry]) -> Vec<TimelineItem> {
+/// Returns every entry about a change and its causes in words, oldest first.
+pub(crate) fn items(entries: &[Entry], own: ChangeId) -> Vec<TimelineItem> {
     let ordered = by_time(entries);
     let depths = depths(&ordered, &vec![true; ordered.len()]);
     let items = ordered.iter().zip(depths);
-    items.map(|(entry, depth)| item(entry, depth)).collect()
+    let mut items: Vec<_> = items.map(|(entry, depth)| item(entry, depth)).collect();
+    name_others(&mut items, entries, own);
+    items
 }
 
 fn item(entry: &Entry, depth: usize) -> TimelineItem {

@@ -51,7 +51,7 @@ pub fn view(input: ViewInput<'_>) -> ChangeView {
         drifted: drifted(&input),
         watched_until: rollout.watched_until(),
         parts: input.parts.to_vec(),
-        timeline: why::items(input.entries),
+        timeline: why::items(input.entries, input.change.id),
         now: input.now,
     }
 }

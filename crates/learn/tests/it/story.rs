@@ -360,3 +360,33 @@ fn the_story_of_a_host_shows_what_it_did() {
         .collect();
     assert_eq!(why::chain(&entries).len(), entries.len());
 }
+
+#[test]
+fn what_is_said_of_another_change_names_it() {
+    let begun = Fact::PartBegun {
+        needs: vec![model::ChangeId(6)],
+    };
+    let mut live = entry(
+        1,
+        5,
+        Kind::Outcome,
+        "sleepwell",
+        &[],
+        &Fact::RolloutDone {
+            hosts: 8,
+            after_ms: 1_900,
+        },
+    );
+    live.subject = Subject::Change(model::ChangeId(6));
+    let entries = [live, entry(2, 5, Kind::Change, "sleepwell", &[1], &begun)];
+    let own = Subject::Change(model::ChangeId(7));
+    let why = why::story(&own, String::new(), &entries);
+    let texts: Vec<&str> = why.chain.iter().map(|item| item.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "chg-6: Live on 8 of 8 hosts after 1.9 s, each proved from its running process.",
+            "It begins: what it depends on is live (chg-6).",
+        ]
+    );
+}
