@@ -119,8 +119,16 @@ fn several(
     }
     let mut shipments = Vec::new();
     for (service, version) in pairs {
+        let service: ServiceName = parsed(service)?;
+        if shipments
+            .iter()
+            .any(|one: &Shipment| one.service == service)
+        {
+            let what = format!("`{service}` is named twice");
+            return Err(usage(what, "name each service once, with one version"));
+        }
         shipments.push(Shipment {
-            service: parsed(service)?,
+            service,
             version: Some(parsed(version)?),
             file: None,
             artifact: None,
@@ -201,20 +209,18 @@ pub(crate) fn start(
     if_running: Option<IfRunning>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Shipped> {
-    let mut versions = Vec::new();
+    // What is wrong with one is found before anything of another is uploaded.
+    let mut releases = Vec::new();
     for shipment in shipments {
-        versions.push(match &shipment.version {
-            Some(version) => {
-                release(client, shipment, version, &env)?;
-                version.clone()
-            }
-            None => newest(client, &shipment.service)?.version,
-        });
+        releases.push(prepare(client, shipment, &env)?);
     }
-    let mut releases = shipments
-        .iter()
-        .map(|one| one.service.clone())
-        .zip(versions);
+    for (shipment, (_, draft)) in shipments.iter().zip(&releases) {
+        if let Some(draft) = draft {
+            release(client, &shipment.service, draft)?;
+        }
+    }
+    let services = shipments.iter().map(|one| one.service.clone());
+    let mut releases = services.zip(releases.into_iter().map(|(version, _)| version));
     let (service, version) = releases.next().context("nothing is named")?;
     let with = releases.map(|(service, version)| ShipWith { service, version });
     let rollout = NewRollout {
@@ -236,36 +242,38 @@ fn if_running(args: &Ship) -> Option<IfRunning> {
     }
 }
 
-/// Makes the release, unless there is neither a definition nor an artifact here and the server knows the
-/// version already.
-fn release(
+/// Returns the version, and the release to be made of it unless there is neither a definition nor an artifact
+/// here and the server knows the version already.
+fn prepare(
     client: &Client,
     shipment: &Shipment,
-    version: &Version,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<()> {
+) -> Result<(Version, Option<Draft>)> {
+    let Some(version) = &shipment.version else {
+        return Ok((newest(client, &shipment.service)?.version, None));
+    };
     if !is_here(shipment) && is_known(client, shipment, version)? {
-        return Ok(());
+        return Ok((version.clone(), None));
     }
+    Ok((version.clone(), Some(draft(shipment, version, env)?)))
+}
+
+/// Uploads the artifact unless its digest is known, and makes the release.
+fn release(client: &Client, service: &ServiceName, draft: &Draft) -> Result<()> {
     let Draft {
         artifact,
         size_bytes,
         release,
-    } = draft(shipment, version, env)?;
+    } = draft;
     let digest = release.digest;
     if !client.artifact_known(digest)? {
         client
-            .upload_artifact(
-                &shipment.service,
-                digest,
-                &mut File::open(&artifact)?,
-                size_bytes,
-            )
+            .upload_artifact(service, digest, &mut File::open(artifact)?, *size_bytes)
             .with_context(|| {
                 format!("cannot upload {} ({size_bytes} bytes)", artifact.display())
             })?;
     }
-    client.new_release(&release)?;
+    client.new_release(release)?;
     Ok(())
 }
 

@@ -21,4 +21,5 @@ mod several_servers;
 mod shipping;
 mod stopping;
 mod tls;
+mod together;
 mod up;
