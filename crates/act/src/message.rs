@@ -54,6 +54,10 @@ pub enum Event<'a> {
     Stuck {
         hosts: &'a [HostName],
     },
+    /// It is bad, and the undo that was ordered could not begin.
+    NoWayBack {
+        why: &'a str,
+    },
     Done {
         hosts: usize,
         after: Duration,
@@ -107,10 +111,13 @@ pub fn recipients(owner: &Owner) -> Vec<Destination> {
 }
 
 impl Event<'_> {
-    /// Returns how urgent the event is by itself: only an undo that does not end wakes somebody.
+    /// Returns how urgent the event is by itself: only an undo that does not end, or does not begin, wakes
+    /// somebody.
     pub fn urgency(&self) -> Urgency {
         match self {
-            Event::Stuck { .. } | Event::BehindFleet { .. } => Urgency::High,
+            Event::Stuck { .. } | Event::NoWayBack { .. } | Event::BehindFleet { .. } => {
+                Urgency::High
+            }
             Event::Judged { .. }
             | Event::Undone { .. }
             | Event::Held { .. }
@@ -125,6 +132,7 @@ impl Event<'_> {
             Event::Undone { .. } => "undone",
             Event::Held { .. } => "held",
             Event::Stuck { .. } => "stuck",
+            Event::NoWayBack { .. } => "no_way_back",
             Event::Done { .. } => "done",
             Event::BehindFleet { .. } => "behind_fleet",
         }
@@ -152,6 +160,7 @@ fn title(about: &About<'_>, event: &Event<'_>) -> String {
         Event::Undone { after, .. } => format!("{what} was undone after {}", duration(*after)),
         Event::Held { because, .. } => format!("{what} is held: {}", line(because)),
         Event::Stuck { hosts } => format!("{what} is not undone on {}", names(hosts)),
+        Event::NoWayBack { .. } => format!("{what} is not undone: there is no way back"),
         Event::Done { hosts, .. } => format!("{what} is live on {hosts} of {hosts} hosts"),
         Event::BehindFleet { host } => {
             format!("The server is behind its fleet: {host} has seen newer orders")
@@ -183,6 +192,10 @@ fn what_happened(about: &About<'_>, event: &Event<'_>) -> String {
             "{what} is being undone, but {} did not go back in time and may still run it.",
             names(hosts)
         ),
+        Event::NoWayBack { .. } => format!(
+            "{what} was to be undone in {}, and the undo did not begin.",
+            about.environment
+        ),
         Event::Done { hosts, after } => format!(
             "{what} is live in {} on {hosts} of {hosts} hosts after {}, each proved from its running process.",
             about.environment,
@@ -199,7 +212,8 @@ fn why(event: &Event<'_>) -> Option<String> {
     let because = match event {
         Event::Judged { because, .. }
         | Event::Undone { because, .. }
-        | Event::Held { because, .. } => line(because),
+        | Event::Held { because, .. }
+        | Event::NoWayBack { why: because } => line(because),
         Event::Stuck { .. } | Event::Done { .. } | Event::BehindFleet { .. } => String::new(),
     };
     (!because.is_empty()).then(|| format!("Why: {because}."))
@@ -220,6 +234,7 @@ fn since_when(about: &About<'_>, event: &Event<'_>, now: Timestamp) -> String {
         Event::Undone { .. }
         | Event::Held { .. }
         | Event::Stuck { .. }
+        | Event::NoWayBack { .. }
         | Event::Done { .. }
         | Event::BehindFleet { .. } => format!("{shipped}."),
     }
@@ -242,6 +257,9 @@ fn what_was_done(about: &About<'_>, event: &Event<'_>) -> String {
             "Done about it: it was undone on every host that had it.".to_owned()
         }
         Event::Held { .. } => format!("Done about it: {}.", about.who_runs_what()),
+        Event::NoWayBack { .. } => {
+            "Done about it: no further host is asked for it; those that have it keep it.".to_owned()
+        }
         Event::Stuck { hosts } => {
             let they_are = if hosts.len() == 1 {
                 "it is"
@@ -288,6 +306,10 @@ fn what_next(about: &About<'_>, event: &Event<'_>) -> Vec<String> {
             "What to do: keep the named hosts out of traffic and look at what each one says: {command} hosts {}",
             about.service
         )],
+        Event::NoWayBack { .. } => vec![
+            format!("What to do: see what is safe: {command} undo {change} --forward"),
+            "Then mend it and ship a new version.".to_owned(),
+        ],
         Event::Done { .. } => vec![undo],
         Event::BehindFleet { .. } => vec![format!(
             "What to do: see what differs and say how to go on: {command} hosts adopt"
@@ -310,6 +332,12 @@ fn needed(about: &About<'_>, reason: &HeldReason) -> String {
         }
         HeldReason::Frozen { .. } => {
             "What to do: nothing; it goes on by itself when the freeze ends.".to_owned()
+        }
+        HeldReason::Incompatible { .. } => {
+            "What to do: make the two fit; it goes on by itself as soon as they do.".to_owned()
+        }
+        HeldReason::NoWayBack { .. } => {
+            "What to do: mend it and ship a new version; an undo would do more harm.".to_owned()
         }
         HeldReason::Verdict { .. } => "What to do: look at the evidence and decide.".to_owned(),
     }
@@ -352,6 +380,7 @@ fn data(about: &About<'_>, event: &Event<'_>) -> Value {
         } => json!({ "hosts": hosts, "of": of, "after_ms": millis(*after) }),
         Event::Held { reason, .. } => json!({ "reason": reason }),
         Event::Stuck { hosts } => json!({ "hosts": hosts }),
+        Event::NoWayBack { why } => json!({ "why": why }),
         Event::Done { hosts, after } => json!({ "hosts": hosts, "after_ms": millis(*after) }),
         Event::BehindFleet { host } => json!({ "host": host }),
     };

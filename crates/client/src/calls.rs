@@ -12,6 +12,7 @@ use model::api::deliver::{
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
+use model::api::schema::{NewSchema, SchemaView, WayBack};
 use model::api::token::TokenView;
 use model::deliver::{FreezeOverride, Rollout};
 use model::observe::Change;
@@ -89,6 +90,21 @@ impl Client {
     pub fn lift_freeze(&self, name: &FreezeName, reason: &str) -> Result<(), Error> {
         let (name, reason) = (escaped(name.as_str()), escaped(reason));
         self.delete(&format!("/api/v1/deliver/freezes/{name}?reason={reason}"))
+    }
+
+    /// Returns the schema of each service's data, with what runs on it.
+    pub fn schemas(&self) -> Result<Vec<SchemaView>, Error> {
+        self.get_json("/api/v1/deliver/schemas", &[])
+    }
+
+    /// Lets a migration begin, or says what a schema is now.
+    pub fn say_schema(&self, word: &NewSchema) -> Result<SchemaView, Error> {
+        self.post_json("/api/v1/deliver/schemas", word)
+    }
+
+    /// Says where an undo would go, and whether it may.
+    pub fn way_back(&self, change: ChangeId) -> Result<WayBack, Error> {
+        self.get_json(&format!("/api/v1/act/changes/{change}/way-back"), &[])
     }
 
     /// Lets one rollout go on in spite of freezes, for a while.

@@ -10,4 +10,5 @@
 pub mod definition;
 pub mod fleet;
 pub mod freeze;
+pub mod gate;
 pub mod rollout;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::Urgency;
 use crate::deliver::{
-    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, Part, Priority, Proof,
-    ReleaseRef, WatchEnd,
+    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, MigrationKind, Part, Priority,
+    Proof, ReleaseRef, WatchEnd,
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
@@ -225,6 +225,30 @@ pub enum Fact {
     FreezeLifted {
         freeze: FreezeName,
         reason: String,
+    },
+    /// Whoever migrates a schema was let begin; from then on both versions count.
+    SchemaBegun {
+        service: ServiceName,
+        environment: EnvironmentName,
+        from: u64,
+        to: u64,
+        kind: MigrationKind,
+        reason: String,
+    },
+    /// Somebody said what the schema is now.
+    SchemaSet {
+        service: ServiceName,
+        environment: EnvironmentName,
+        /// None: it was not known.
+        from: Option<u64>,
+        to: u64,
+        /// What led there; none where it was found to be so.
+        kind: Option<MigrationKind>,
+        reason: String,
+    },
+    /// An undo was ordered and did not begin, because the release before does not fit any more.
+    UndoRefused {
+        why: String,
     },
     /// A person lets one rollout go on in spite of freezes.
     FreezeOverridden {

@@ -33,7 +33,9 @@ pub use id::{
 };
 pub use journal::{Entry, Kind, Subject};
 pub use label::Labels;
-pub use name::{EnvironmentName, FreezeName, HostName, RingName, ServiceName, Version};
+pub use name::{
+    ApiVersion, ClientName, EnvironmentName, FreezeName, HostName, RingName, ServiceName, Version,
+};
 pub use pin::KeyPin;
 pub use role::Role;
 pub use secret::Secret;

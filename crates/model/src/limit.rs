@@ -37,6 +37,14 @@ pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400
 pub const FREEZES: usize = 64;
 /// How long a person's word goes against a freeze: as long as somebody is there to watch.
 pub const FREEZE_OVERRIDE: Duration = Duration::from_secs(24 * 3_600);
+/// Versions of an interface a release serves, or of another one it calls; each is kept up by somebody.
+pub const API_VERSIONS: usize = 32;
+/// Services a release says it calls; each is looked at before each ring.
+pub const CALLS: usize = 64;
+/// Kinds of clients a release names.
+pub const CLIENTS: usize = 32;
+/// How long a schema's old shape may be kept for a way back; behind that nobody goes back.
+pub const SOAK: Duration = Duration::from_secs(90 * 86_400);
 /// Signals of one service; each is a test that shares one error budget.
 pub const SIGNALS: usize = 64;
 /// Procedures of one service.

@@ -80,6 +80,10 @@ macro_rules! names {
 }
 
 names! {
+    /// Names a version of an interface between services: `v2`.
+    ApiVersion: "a version of an interface", more: &['_', '.'];
+    /// Names a kind of client that is not shipped here: `ios`.
+    ClientName: "a client's name", more: &['_'];
     /// Names a place releases go to: `production`.
     EnvironmentName: "an environment name", more: &['_'];
     /// Names a rule that keeps releases back: `weekend`.

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::api::alert::Asked;
 use crate::deliver::freeze::Window;
-use crate::deliver::{GitEventKind, Origin};
+use crate::deliver::{ClientVersion, Clients, GitEventKind, Origin, Range};
 use crate::time::Zone;
 use crate::{Digest, Labels, Subject, Timestamp, limit};
 
@@ -38,6 +38,7 @@ macro_rules! schemas {
 
 schemas! {
     Asked: { "type": "string", "pattern": "^((chg|alt|inc)-[1-9][0-9]*|page_[0-9A-HJKMNP-TV-Z]{26})$" };
+    Clients: { "type": "string", "description": "a kind of client and a range of its versions: `ios>=4.2`" };
     Digest: { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" };
     GitEventKind: { "type": "string", "description": "`push`, `tag`, `pull_request`, …; a name this program does not know is kept as it is" };
     Labels: { "type": "object", "maxProperties": (limit::LABELS), "additionalProperties": { "type": "string", "maxLength": (limit::LABEL_VALUE_BYTES) } };
@@ -51,4 +52,23 @@ schemas! {
         "description": "`fri 16:00` to `mon 08:00` for every week, or `2026-12-23 12:00` to `2027-01-02 08:00` for once"
     };
     Zone: { "type": "string", "description": "a time zone by its IANA name, such as `Europe/Berlin`, or `UTC`" };
+}
+
+macro_rules! ranges {
+    ($($of:ty: $name:literal;)*) => {$(
+        impl JsonSchema for Range<$of> {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "description": "`>=12 <15`; every comparison holds" })
+            }
+        }
+    )*};
+}
+
+ranges! {
+    u64: "SchemaRange";
+    ClientVersion: "ClientRange";
 }

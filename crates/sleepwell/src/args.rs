@@ -75,7 +75,7 @@ pub(crate) enum Command {
     /// Follow a change live; without argument the newest one
     Watch(Watch),
     /// Roll a change back now
-    Undo(Order),
+    Undo(Undo),
     /// Stop a rollout at its ring
     Hold(Order),
     /// Let a held rollout go on
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// When nothing new is released
     Freeze(Freeze),
+    /// The schema of a service's data: what it is, and whether it may be migrated
+    Schema(Schema),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
     /// What is missing, with the command that fixes it
@@ -295,6 +297,79 @@ pub(crate) struct Order {
     /// Order it and leave
     #[arg(long)]
     pub(crate) detach: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Undo {
+    #[command(flatten)]
+    pub(crate) order: Order,
+    /// Change nothing; say whether there is a way back, and what is safe instead
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) forward: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Schema {
+    /// Without it, every schema that is known is listed
+    #[command(subcommand)]
+    pub(crate) command: Option<SchemaCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Ask whether a migration may begin; from then on both versions count
+    Begin(SchemaBegin),
+    /// Say what the schema is now: migrated, given up, or found to be so
+    Set(SchemaSet),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SchemaPlace {
+    pub(crate) service: ServiceName,
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub(crate) environment: EnvironmentName,
+    /// The version of the schema, as the service's migrations count
+    #[arg(value_name = "N")]
+    pub(crate) version: u64,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SchemaBegin {
+    #[command(flatten)]
+    pub(crate) place: SchemaPlace,
+    #[arg(long)]
+    pub(crate) kind: SchemaKind,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SchemaSet {
+    #[command(flatten)]
+    pub(crate) place: SchemaPlace,
+    /// What led there; needed for a step that was not begun before
+    #[arg(long)]
+    pub(crate) kind: Option<SchemaKind>,
+    /// Take it as it is, whatever does not work with it; with a reason
+    #[arg(long, requires = "reason")]
+    pub(crate) anyway: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// Adds something; what runs goes on, and the step can be taken back
+    Expand,
+    /// Moves data over; can be stopped and started again
+    Migrate,
+    /// Takes the old shape away: a point of no return
+    Contract,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -88,6 +88,21 @@ pub fn desired_for(
         .collect()
 }
 
+/// Returns every host's newest order of one service in one environment, and whether it is held: kept without
+/// being asked.
+pub(crate) fn kept_for(
+    tx: &mut Tx<'_>,
+    service: &ServiceName,
+    environment: &EnvironmentName,
+) -> Result<Vec<(HostId, Desired, bool)>, Error> {
+    let sql = "SELECT host, body, held FROM deliver_desired
+               WHERE service = $1 AND environment = $2 ORDER BY host";
+    let rows = tx.query(DESIRED, sql, &[service.into(), environment.into()])?;
+    rows.iter()
+        .map(|row| Ok((row.parsed(0)?, row.json(1)?, row.count(2)? == 1)))
+        .collect()
+}
+
 /// Returns the hosts that are asked for anything of a service, in whatever environment, or keep it.
 pub fn asked_for(tx: &mut Tx<'_>, service: &ServiceName) -> Result<BTreeSet<HostId>, Error> {
     let sql = "SELECT host FROM deliver_desired WHERE service = $1";

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_queue.sql"),
     include_str!("migrations/0010_host_names.sql"),
     include_str!("migrations/0011_set_aside.sql"),
+    include_str!("migrations/0012_schema.sql"),
 ];
 
 /// Is a database being brought to the newest schema; nobody else does so at the same time.

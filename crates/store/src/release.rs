@@ -44,7 +44,7 @@ pub fn insert(tx: &mut Tx<'_>, release: &Release) -> Result<(), Error> {
             json(release),
         ],
     )?;
-    Ok(())
+    crate::surroundings::note(tx, release)
 }
 
 pub fn get(

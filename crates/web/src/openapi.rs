@@ -53,6 +53,21 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
         "Take a rule of the server back for good",
     ),
     (
+        "GET",
+        "/api/v1/deliver/schemas",
+        "The schema of each service's data, with what runs on it",
+    ),
+    (
+        "POST",
+        "/api/v1/deliver/schemas",
+        "Let a migration begin, or say what the schema is now",
+    ),
+    (
+        "GET",
+        "/api/v1/act/changes/{id}/way-back",
+        "Where an undo would go, and whether it may",
+    ),
+    (
         "POST",
         "/api/v1/act/changes/{id}/override",
         "Let one rollout go on in spite of freezes, for a while",

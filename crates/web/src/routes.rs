@@ -126,6 +126,24 @@ pub fn all() -> Vec<Route> {
             delete(api::freezes::lift),
         ),
         route(
+            get_.clone(),
+            "/api/v1/deliver/schemas",
+            viewer,
+            get(api::schemas::list),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/schemas",
+            operator,
+            post(api::schemas::say),
+        ),
+        route(
+            get_.clone(),
+            "/api/v1/act/changes/{id}/way-back",
+            viewer,
+            get(api::orders::way_back),
+        ),
+        route(
             post_.clone(),
             "/api/v1/act/changes/{id}/override",
             operator,

@@ -5,6 +5,7 @@
 //! the same keys to editors; a test holds the two together.
 
 mod at;
+mod compatibility;
 mod environment;
 mod fault;
 mod freeze;
@@ -35,16 +36,7 @@ pub use substitute::substitute_env;
 pub use summary::summary;
 
 /// Keys of the specification that this version cannot honour; each is refused by its name.
-const NOT_BUILT: &[&str] = &[
-    "alerts",
-    "api",
-    "clients",
-    "experiments",
-    "flags",
-    "gates",
-    "pipelines",
-    "schema",
-];
+const NOT_BUILT: &[&str] = &["alerts", "experiments", "flags", "gates", "pipelines"];
 
 /// Reads and checks the text of `sleepwell.yaml`, with `${env.…}` already filled in.
 ///
@@ -83,6 +75,7 @@ fn read(root: &At) -> Option<Definition> {
     );
     let signals = map.or("signals", BTreeMap::new(), signal::signals);
     let procedures = procedure::procedures(&mut map);
+    let compatibility = compatibility::compatibility(&mut map, service.as_ref());
     if run.as_ref().is_some_and(|run| run.ports.is_empty()) {
         root.report().fault_port_uses();
     }
@@ -99,6 +92,7 @@ fn read(root: &At) -> Option<Definition> {
         environments: environments?,
         signals: signals?,
         procedures: procedures?,
+        compatibility: compatibility?,
     })
 }
 
@@ -115,7 +109,7 @@ fn signals_have_metrics(map: &mut Map, signals: Option<&BTreeMap<String, Signal>
 /// Returns the digest of what decides how a host runs the artifact: two releases with the same bytes
 /// and the same digest here are the same folder on a host.
 ///
-/// Rings, signals and procedures are not part of it: changing them restarts nothing.
+/// Rings, signals, procedures and what it can live with are not part of it: changing them restarts nothing.
 pub fn config_digest(definition: &Definition) -> Digest {
     #[derive(Serialize)]
     struct Config<'a> {

@@ -75,7 +75,52 @@ struct ServiceFile {
     procedures: Option<Vec<Procedure>>,
     /// Whether a bad change is undone by itself. Default: true.
     auto_undo: Option<bool>,
+    /// What the release needs of the schema of its data; checked before each ring and each undo.
+    schema: Option<SchemaNeeds>,
+    /// The interface to other services; releases that cannot talk are not brought together.
+    api: Option<Api>,
+    /// Clients that are not shipped here and are served, each with a range of versions: `ios>=4.2`.
+    #[schemars(length(max = limit::CLIENTS))]
+    clients: Option<Vec<ClientRange>>,
+    /// Clients that were served and are to be served no longer: `ios<4.2`.
+    #[schemars(length(max = limit::CLIENTS))]
+    drops_clients: Option<Vec<ClientRange>>,
 }
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SchemaNeeds {
+    /// The schema versions it works with: `>=12 <15`.
+    needs: Word,
+    /// The schema version its migrations lead to.
+    provides: Option<u64>,
+    /// How long a release that does not need the old shape must have been live before a contract, at most 90d.
+    /// Default: 7d.
+    soak: Option<Duration>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Api {
+    /// The versions of its own interface.
+    serves: Option<ApiVersions>,
+    /// By service, the versions one of which it needs there.
+    #[schemars(extend("maxProperties" = limit::CALLS))]
+    calls: Option<BTreeMap<String, ApiVersions>>,
+}
+
+/// One version, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ApiVersions {
+    One(Word),
+    Several(#[schemars(length(min = 1, max = limit::API_VERSIONS))] Vec<Word>),
+}
+
+/// A kind of client and a range of its versions.
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9_-]* *(>=|<)"))]
+struct ClientRange(String);
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -1,15 +1,16 @@
 //! Says in plain lines what a definition will do: what `sleepwell check` prints.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::EnvironmentName;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
-    AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks,
-    IfRunning, Owner, RingSize, RingSpec, Run,
+    AtDeadline, Check, Compatibility, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook,
+    Hooks, IfRunning, Owner, RingSize, RingSpec, Run,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
+use model::{ApiVersion, EnvironmentName};
 
 /// Returns the lines, of one environment or of all. The definition is not changed by being looked at,
 /// so a name it does not have gives only the lines about the service.
@@ -40,6 +41,7 @@ pub fn summary(definition: &Definition, environment: Option<&EnvironmentName>) -
     }
     lines.extend(signals(definition));
     lines.extend(definition.procedures.iter().map(procedure));
+    lines.extend(compatibility(&definition.compatibility));
     lines
 }
 
@@ -131,6 +133,37 @@ fn health(health: Option<&Health>) -> String {
         short(health.deadline),
         health.unhealthy_after
     )
+}
+
+fn compatibility(says: &Compatibility) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(schema) = &says.schema {
+        let provides = schema
+            .provides
+            .map(|version| format!(", leads to {version}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "works with schema {}{provides}; the old shape stays for {}",
+            schema.needs,
+            short(schema.soak)
+        ));
+    }
+    if let Some(serves) = says.serves() {
+        lines.push(format!("serves {}", listed(serves, "and")));
+    }
+    let calls = says.api.iter().flat_map(|api| &api.calls);
+    lines.extend(
+        calls.map(|(service, versions)| format!("calls {service} {}", listed(versions, "or"))),
+    );
+    lines.extend(says.clients.iter().map(|one| format!("serves {one}")));
+    let dropped = says.drops_clients.iter();
+    lines.extend(dropped.map(|one| format!("does not serve {one} any longer")));
+    lines
+}
+
+fn listed(versions: &BTreeSet<ApiVersion>, last: &str) -> String {
+    let versions: Vec<&str> = versions.iter().map(ApiVersion::as_str).collect();
+    versions.join(&format!(" {last} "))
 }
 
 fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<String> {

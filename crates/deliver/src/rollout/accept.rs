@@ -34,6 +34,8 @@ pub enum OrderRefusal {
         rule: FreezeName,
         until: Timestamp,
     },
+    #[error("{change} does not fit what it would meet: {why}")]
+    Incompatible { change: ChangeId, why: String },
     #[error("{change} waits until {host} can run the release{}", colon(.why))]
     Blocked {
         change: ChangeId,
@@ -79,6 +81,9 @@ impl OrderRefusal {
             ),
             OrderRefusal::Frozen { change, .. } => format!(
                 "it goes on by itself then; if it cannot wait: `sleepwell freeze override {change} --reason TEXT`"
+            ),
+            OrderRefusal::Incompatible { change, .. } => format!(
+                "it goes on by itself when that fits; to take it back: `sleepwell undo {change}`"
             ),
             OrderRefusal::Blocked { change, host, .. } => format!(
                 "mend that on {host} and it goes on by itself; to take it back: `sleepwell undo {change}`"
@@ -152,7 +157,13 @@ fn refuse_go(rollout: &Rollout, reason: &HeldReason) -> Result<(), OrderRefusal>
         return Ok(());
     }
     match reason {
-        HeldReason::Person { .. } | HeldReason::Verdict { .. } => Ok(()),
+        HeldReason::Person { .. } | HeldReason::Verdict { .. } | HeldReason::NoWayBack { .. } => {
+            Ok(())
+        }
+        HeldReason::Incompatible { why } => Err(OrderRefusal::Incompatible {
+            change,
+            why: why.clone(),
+        }),
         HeldReason::WaitingFor { hosts, proved, of } => Err(OrderRefusal::Waiting {
             change,
             hosts: hosts.clone(),

@@ -27,6 +27,7 @@
 
 mod accept;
 mod arms;
+mod compatible;
 mod exclude;
 mod frozen;
 mod order;
@@ -46,8 +47,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::{
-    Desired, DesiredState, FreezeRule, Host, Priority, Proof, ReleaseNumber, ReleaseRef, Reported,
-    Rollout, RolloutState,
+    Desired, DesiredState, FreezeRule, GateFacts, Host, Priority, Proof, ReleaseNumber, ReleaseRef,
+    Reported, Rollout, RolloutState,
 };
 use model::judge::{LastLook, SeenReport, Verdict};
 use model::observe::ChangeState;
@@ -55,9 +56,10 @@ use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 pub use accept::{OrderRefusal, accept_order};
 pub use arms::{Arms, arms};
+pub use compatible::refuse_incompatible;
 pub use exclude::{ExcludeRefusal, exclude};
 pub use frozen::{OverrideRefusal, override_freeze};
-pub use owed::owed;
+pub use owed::{fits, owed};
 pub use queue::{Begin, Place, Unfinished, begin, place, superseded, take_over, wait, waits_for};
 pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
@@ -141,6 +143,8 @@ pub struct Gates<'a> {
     pub freezes: &'a [FreezeRule],
     /// The other parts of what it was shipped together with.
     pub parts: &'a [Rollout],
+    /// None where neither the service nor anything that calls it says what it can live with.
+    pub compatibility: Option<&'a GateFacts>,
 }
 
 /// Returns what a judge that looks now sees of the hosts that were asked for the release.

@@ -21,6 +21,9 @@ impl Planner<'_> {
     }
 
     fn order_undo(&mut self) {
+        if let (false, Some(refusal)) = (self.is_undo_over(), self.no_way_back()) {
+            return self.refuse_undo(&refusal);
+        }
         match self.next.state {
             RolloutState::Planned
             | RolloutState::Ring { .. }
@@ -36,6 +39,20 @@ impl Planner<'_> {
         }
     }
 
+    /// Tells whether an order to undo finds nothing left to begin.
+    fn is_undo_over(&self) -> bool {
+        match self.next.state {
+            RolloutState::Undoing { .. }
+            | RolloutState::Undone { .. }
+            | RolloutState::Superseded { .. } => true,
+            RolloutState::Planned
+            | RolloutState::Ring { .. }
+            | RolloutState::Held { .. }
+            | RolloutState::Done { .. }
+            | RolloutState::Stuck { .. } => false,
+        }
+    }
+
     fn order_hold(&mut self, order: Order) {
         let ring = match &self.next.state {
             RolloutState::Planned => 0,
@@ -45,6 +62,8 @@ impl Planner<'_> {
                 HeldReason::WaitingFor { .. }
                 | HeldReason::Blocked { .. }
                 | HeldReason::Frozen { .. }
+                | HeldReason::Incompatible { .. }
+                | HeldReason::NoWayBack { .. }
                 | HeldReason::Verdict { .. } => *ring,
             },
             RolloutState::Undoing { .. }
@@ -70,10 +89,12 @@ impl Planner<'_> {
                 let shown_failed = *state == VerdictState::Fail.to_string();
                 self.go_past_verdict(ring, order.by, shown_failed);
             }
+            HeldReason::NoWayBack { .. } => self.go_past_verdict(ring, order.by, true),
             // These end by themselves, and no word makes a silent host a proved one.
             // A freeze is gone past by an override, which has a reason and an end.
             HeldReason::WaitingFor { .. }
             | HeldReason::Blocked { .. }
+            | HeldReason::Incompatible { .. }
             | HeldReason::Frozen { .. } => {}
         }
     }
@@ -93,6 +114,7 @@ impl Planner<'_> {
             by,
         });
         self.next.failed = None;
+        self.next.no_way_back = None;
         self.resume(ring, Phase::Releasing);
     }
 }

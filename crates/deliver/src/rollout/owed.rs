@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use model::HostId;
-use model::deliver::{Host, Priority, Rollout, RolloutState};
+use model::deliver::{GateFacts, Host, Priority, Rollout, RolloutState};
 
 use super::{Ask, Wanted};
+use crate::gate;
 
 /// Returns what hosts are owed that fit the environment, were in no ring, and were asked for nothing of the
 /// service yet; `has_wish` tells the latter.
 ///
 /// `newest` is the newest rollout of its service and environment that was not undone; while it is under
-/// way nobody is owed anything, because its end decides what.
+/// way nobody is owed anything, because its end decides what. A host that would get a release the
+/// environment does not fit any more is asked for nothing; [`fits`] tells whether it does.
 pub fn owed(newest: &Rollout, hosts: &[Host], has_wish: impl Fn(HostId) -> bool) -> Vec<Ask> {
     let (RolloutState::Done { .. }, Some(last)) = (&newest.state, newest.rings.last()) else {
         return vec![];
@@ -30,4 +32,14 @@ pub fn owed(newest: &Rollout, hosts: &[Host], has_wish: impl Fn(HostId) -> bool)
         ring: last.name.clone(),
     };
     hosts.iter().filter(fits).map(ask).collect()
+}
+
+/// Tells whether hosts that joined late may be asked for the release now; what runs elsewhere and does not
+/// fit the schema is no reason to keep it from them.
+pub fn fits(facts: Option<&GateFacts>) -> bool {
+    facts.is_none_or(|facts| {
+        let runs = facts.surroundings.runs.iter();
+        let everywhere = runs.flat_map(|one| &one.hosts).map(|(id, _)| *id).collect();
+        gate::forward(&facts.new, &facts.surroundings, &everywhere).is_none()
+    })
 }

@@ -266,6 +266,8 @@ fn is_news(before: &HeldReason, after: &HeldReason) -> bool {
         (
             HeldReason::Person { .. }
             | HeldReason::Frozen { .. }
+            | HeldReason::Incompatible { .. }
+            | HeldReason::NoWayBack { .. }
             | HeldReason::WaitingFor { .. }
             | HeldReason::Blocked { .. }
             | HeldReason::Verdict { .. },

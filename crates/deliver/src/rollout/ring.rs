@@ -58,6 +58,7 @@ impl Planner<'_> {
         self.is_held_by_person()
             || self.next.failed.is_some()
             || self.frozen().is_some()
+            || self.objection().is_some()
             || self.next.hosts().any(stopped)
     }
 
@@ -146,6 +147,7 @@ impl Planner<'_> {
         }
         let held = self
             .blocked()
+            .or_else(|| self.incompatible_before(ring))
             .or_else(|| self.frozen_before(ring))
             .or_else(|| self.waiting_for(ring));
         if let Some(reason) = held {
@@ -157,10 +159,14 @@ impl Planner<'_> {
         self.judged(ring)
     }
 
-    /// With `auto_undo` the order to undo is on its way; otherwise a person decides.
+    /// With `auto_undo` the order to undo is on its way; otherwise, and where it could not be carried out, a
+    /// person decides.
     fn after_failure(&self) -> Step {
-        if self.next.auto_undo {
+        if self.next.auto_undo && self.next.no_way_back.is_none() {
             return Step::Freeze;
+        }
+        if let Some(held) = self.held_without_way_back() {
+            return Step::Hold(held);
         }
         let shown = self.verdict.filter(|v| Some(v.id) == self.next.failed);
         match (&self.next.state, shown) {
@@ -235,7 +241,7 @@ impl Planner<'_> {
         self.held_by_freeze().filter(|_| self.has_unasked(ring))
     }
 
-    fn has_unasked(&self, ring: usize) -> bool {
+    pub(super) fn has_unasked(&self, ring: usize) -> bool {
         let mut hosts = self.next.rings[ring].hosts.iter();
         hosts.any(|h| !h.touched && self.is_expected(h))
     }

@@ -13,6 +13,8 @@ use model::{
     Version,
 };
 
+use crate::gate::Objection;
+
 /// Is the wish to bring a release into an environment.
 pub struct Start<'a> {
     pub change: ChangeId,
@@ -63,6 +65,8 @@ pub enum Refusal {
         version: Version,
         change: ChangeId,
     },
+    #[error(transparent)]
+    Incompatible(Box<Objection>),
     #[error("{change} has brought its release to {host}, which is in no ring of this one")]
     LeavesBehind { host: HostName, change: ChangeId },
 }
@@ -89,6 +93,7 @@ impl Refusal {
             Refusal::AlreadyUnderWay { change, .. } => {
                 format!("follow it: `sleepwell watch {change}`; or take it back: `sleepwell undo {change}`")
             }
+            Refusal::Incompatible(objection) => objection.hint(),
             Refusal::LeavesBehind { change, .. } => {
                 format!("take it back first: `sleepwell undo {change}`; or wait for its end with `--queue`")
             }
@@ -134,6 +139,7 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         auto_undo,
         judged: !definition.signals.is_empty(),
         failed: None,
+        no_way_back: None,
         overruled: None,
         freeze_override: None,
         last_entry: None,

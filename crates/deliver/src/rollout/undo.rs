@@ -62,6 +62,7 @@ impl Planner<'_> {
         if let Some(together) = &mut self.next.together {
             together.freed_at = None;
         }
+        self.next.no_way_back = None;
         self.next.state = RolloutState::Undoing { since: self.now };
         let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
         self.tell(Kind::Action, Fact::UndoStarted { to, hosts });
@@ -83,6 +84,9 @@ impl Planner<'_> {
     }
 
     fn ask_back(&mut self) {
+        if self.no_way_back().is_some() {
+            return;
+        }
         let back = self.back.clone();
         for ring in self.next.rings.clone() {
             for host in ring.hosts.iter().filter(|h| h.is_changed()) {

@@ -18,6 +18,8 @@ impl Planner<'_> {
                 HeldReason::WaitingFor { .. }
                 | HeldReason::Blocked { .. }
                 | HeldReason::Frozen { .. }
+                | HeldReason::Incompatible { .. }
+                | HeldReason::NoWayBack { .. }
                 | HeldReason::Verdict { .. } => self.ring_instants(*ring),
             },
             RolloutState::Undoing { since } => {

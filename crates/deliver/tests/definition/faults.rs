@@ -145,7 +145,7 @@ fn limits_on_the_text_are_named() {
             "1, ".repeat(limit::DEFINITION_NODES)
         )),
         [
-            "line 82: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
+            "line 86: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
         ]
     );
     let deep = limit::DEFINITION_DEPTH;
@@ -156,7 +156,7 @@ fn limits_on_the_text_are_named() {
             "]".repeat(deep)
         )),
         [
-            "line 82: lists and keys stand more than 32 deep in each other; a service file needs five levels"
+            "line 86: lists and keys stand more than 32 deep in each other; a service file needs five levels"
         ]
     );
 }

@@ -11,8 +11,8 @@ use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
     ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, Excluded,
-    FreezeRule, HeldReason, Host, IfRunning, Order, Owner, Phase, Proof, Release, ReleaseNumber,
-    Reported, RingSize, RingSpec, Rollout, RolloutState, Run,
+    FreezeRule, GateFacts, HeldReason, Host, IfRunning, Order, Owner, Phase, Proof, Release,
+    ReleaseNumber, Reported, RingSize, RingSpec, Rollout, RolloutState, Run,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
@@ -121,6 +121,7 @@ fn definition(environment: EnvironmentPlan) -> Definition {
             actions: vec![Do::Undo, Do::NotifyOwner],
             otherwise: None,
         }],
+        compatibility: Default::default(),
     }
 }
 
@@ -211,6 +212,7 @@ pub(crate) struct World {
     pub(crate) freezes: Vec<FreezeRule>,
     /// What was shipped together with it.
     pub(crate) parts: Vec<Rollout>,
+    pub(crate) gate: Option<GateFacts>,
     /// Kept by the invariants: a failed verdict was seen that nobody went past.
     pub(crate) has_failed: bool,
     verdicts: u128,
@@ -235,6 +237,7 @@ impl World {
             last: None,
             freezes: Vec::new(),
             parts: Vec::new(),
+            gate: None,
             has_failed: false,
             verdicts: 0,
             generation: 1,
@@ -287,6 +290,7 @@ impl World {
         Gates {
             freezes: &self.freezes,
             parts: &self.parts,
+            compatibility: self.gate.as_ref(),
         }
     }
 

@@ -217,11 +217,17 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
         | RolloutState::Held { .. }
         | RolloutState::Superseded { .. }
         | RolloutState::Done { .. } => {
-            assert!(!is_ordered, "an undo is put off");
+            let refused = |(_, fact): &_| matches!(fact, Fact::UndoRefused { .. });
+            let is_refused = answer.facts.iter().any(refused);
+            assert!(!is_ordered || is_refused, "an undo is put off");
             false
         }
     };
     if !is_undoing {
+        return;
+    }
+    if world.gate.as_ref().and_then(deliver::gate::back).is_some() {
+        assert_eq!(answer.ask, [], "asked back to what does not fit any more");
         return;
     }
     let together = answer.next.together.as_ref();

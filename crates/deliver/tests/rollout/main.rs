@@ -7,6 +7,7 @@
 mod exclude;
 mod fleet;
 mod freezes;
+mod gate;
 mod holds;
 mod invariants;
 mod looks;

@@ -226,10 +226,14 @@ fn tell_of(
             let urgency = match reason {
                 // Whoever holds a change knows it.
                 HeldReason::Person { .. } => return Ok(()),
+                // The undo that was refused is told, see below.
+                HeldReason::NoWayBack { .. } => return Ok(()),
                 // It was foreseen, and ends by itself.
                 HeldReason::Frozen { .. } => return Ok(()),
                 HeldReason::WaitingFor { .. } => Urgency::Low,
-                HeldReason::Blocked { .. } | HeldReason::Verdict { .. } => Urgency::High,
+                HeldReason::Blocked { .. }
+                | HeldReason::Incompatible { .. }
+                | HeldReason::Verdict { .. } => Urgency::High,
             };
             held = learn::sentence::held(reason);
             (
@@ -240,6 +244,8 @@ fn tell_of(
                 urgency,
             )
         }
+        Fact::UndoRefused { .. } if is_told_by_procedure(tx, rollout)? => return Ok(()),
+        Fact::UndoRefused { why } => (Event::NoWayBack { why }, Urgency::High),
         Fact::RolloutStuck { .. } if is_told_by_procedure(tx, rollout)? => return Ok(()),
         Fact::RolloutStuck { hosts } => (Event::Stuck { hosts }, Urgency::High),
         _ => return Ok(()),

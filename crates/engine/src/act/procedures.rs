@@ -96,6 +96,11 @@ enum Undo {
         action: usize,
         hosts: Vec<HostName>,
     },
+    /// It did not begin, because there is no way back.
+    Refused {
+        action: usize,
+        why: String,
+    },
 }
 
 impl Undo {
@@ -106,7 +111,16 @@ impl Undo {
         match self {
             Undo::Under => true,
             Undo::Stuck { .. } => procedure.otherwise.is_some(),
-            Undo::Over => false,
+            // It has no end: whoever the way out wakes is all who will be told.
+            Undo::Over | Undo::Refused { .. } => false,
+        }
+    }
+
+    /// Tells whether the steps behind it stand for nothing, since the way out was taken in their place.
+    fn ends_procedure(&self, procedure: &Procedure) -> bool {
+        match self {
+            Undo::Refused { .. } => procedure.otherwise.is_some(),
+            Undo::Under | Undo::Stuck { .. } | Undo::Over => false,
         }
     }
 }
@@ -172,11 +186,16 @@ impl Run<'_> {
         let undo = self.undo(tx, procedure, done)?;
         let mut acted = match &undo {
             Some(Undo::Stuck { action, hosts }) => {
-                self.give_way(tx, procedure, (*action, hosts), done)?
+                let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+                let why = format!("the undo did not reach {}", names.join(", "));
+                self.give_way(tx, procedure, (*action, &why), done)?
+            }
+            Some(Undo::Refused { action, why }) => {
+                self.give_way(tx, procedure, (*action, why), done)?
             }
             Some(Undo::Under | Undo::Over) | None => false,
         };
-        if undo.is_some_and(|undo| undo.is_awaited(procedure)) {
+        if undo.is_some_and(|undo| undo.is_awaited(procedure) || undo.ends_procedure(procedure)) {
             return Ok(acted);
         }
         for due in due(std::slice::from_ref(procedure), self.verdict, done) {
@@ -216,8 +235,11 @@ impl Run<'_> {
             RolloutState::Planned
             | RolloutState::Ring { .. }
             | RolloutState::Held { .. }
-            | RolloutState::Undoing { .. }
-            | RolloutState::Done { .. } => Undo::Under,
+            | RolloutState::Done { .. } => match rollout.no_way_back {
+                Some(why) if rollout.order.is_none() => Undo::Refused { action, why },
+                Some(_) | None => Undo::Under,
+            },
+            RolloutState::Undoing { .. } => Undo::Under,
             RolloutState::Stuck { hosts, .. } => Undo::Stuck { action, hosts },
             RolloutState::Undone { .. } | RolloutState::Superseded { .. } if is_under => {
                 Undo::Under
@@ -226,19 +248,17 @@ impl Run<'_> {
         }))
     }
 
-    /// Takes the way out of an undo that got stuck, once.
+    /// Takes the way out of an undo that got stuck or did not begin, once.
     fn give_way(
         &self,
         tx: &mut Tx<'_>,
         procedure: &Procedure,
-        (action, hosts): (usize, &[HostName]),
+        (action, why): (usize, &str),
         done: &mut BTreeSet<ActionKey>,
     ) -> Result<bool, Error> {
         if done.contains(&self.key(procedure, act::procedure::Step::Otherwise)) {
             return Ok(false);
         }
-        let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-        let why = format!("the undo did not reach {}", names.join(", "));
         let key = self.key(procedure, act::procedure::Step::Action(action));
         self.fail(
             tx,
@@ -247,7 +267,7 @@ impl Run<'_> {
                 key,
                 what: Do::Undo,
             },
-            &why,
+            why,
             done,
         )?;
         Ok(true)
@@ -444,6 +464,9 @@ impl Run<'_> {
 
     fn event<'e>(&'e self, rollout: &'e Rollout, because: &'e str) -> Event<'e> {
         let touched = rollout.hosts().filter(|host| host.touched).count();
+        if let Some(why) = &rollout.no_way_back {
+            return Event::NoWayBack { why };
+        }
         match &rollout.state {
             RolloutState::Undone { at } => Event::Undone {
                 hosts: touched,

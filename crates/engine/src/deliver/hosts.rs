@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deliver::rollout::{Ask, owed};
+use deliver::rollout::{Ask, fits, owed};
 use model::deliver::{Host, RingHost};
 use model::{Entry, EnvironmentName, Fact, HostId, Kind, ServiceName, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
@@ -12,6 +12,7 @@ use store::rollout::Versioned;
 use store::{Error, Tx};
 
 use super::ask::ask;
+use super::gate::gate_facts;
 use crate::Context;
 use crate::attempts::Attempts;
 use crate::context::Mandate;
@@ -133,7 +134,8 @@ fn what_is_owed(
     // A host serves one environment of a service: a wish of another one is not replaced.
     let asked = store::fleet::asked_for(tx, service)?;
     let asks = owed(&newest.rollout, hosts, |id| asked.contains(&id));
-    Ok((!asks.is_empty()).then_some((newest, asks)))
+    let is_owed = !asks.is_empty() && fits(gate_facts(tx, &newest.rollout)?.as_ref());
+    Ok(is_owed.then_some((newest, asks)))
 }
 
 /// Asks hosts that joined after a release went live to run it. They become members of the rollout's last

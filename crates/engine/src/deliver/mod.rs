@@ -2,6 +2,7 @@
 
 mod ask;
 mod facts;
+mod gate;
 mod hosts;
 mod queue;
 mod rollouts;

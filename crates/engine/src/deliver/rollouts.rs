@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deliver::rollout::{Gates, JudgeFacts, Plan, change_state, plan};
-use model::deliver::{Order, Rollout};
+use model::deliver::{HeldReason, Order, Rollout};
 use model::{ChangeId, EntryId, Fact, HostId, HostName, Timestamp};
 use runtime::{Loop, Turn};
 use store::rollout::Versioned;
 use store::{Error, Tx};
 
 use super::ask::ask;
+use super::gate::gate_facts;
 use super::{host_facts, queue};
 use crate::Context;
 use crate::attempts::Attempts;
@@ -112,9 +113,11 @@ fn step(
         .into_iter()
         .map(|part| part.rollout)
         .collect();
+    let facts = gate_facts(tx, &stored.rollout)?;
     let gates = Gates {
         freezes: &freezes,
         parts: &parts,
+        compatibility: facts.as_ref(),
     };
     let mut plan = plan(&stored.rollout, &hosts, judge, gates, now);
     let order = stored.rollout.order.clone();
@@ -122,6 +125,7 @@ fn step(
         plan.next.order = None;
     }
     let asked = ask_hosts(tx, context, &plan, order.as_ref(), now)?;
+    let schema = facts.and_then(|facts| facts.surroundings.schema);
     record(
         tx,
         context,
@@ -129,6 +133,7 @@ fn step(
         Causes {
             order: order.as_ref(),
             verdict: verdict.as_ref().map(|(_, entry)| *entry),
+            schema: schema.map(|schema| schema.entry),
             parts: &parts,
         },
         now,
@@ -206,6 +211,7 @@ fn ask_hosts(
 struct Causes<'a> {
     order: Option<&'a Order>,
     verdict: Option<EntryId>,
+    schema: Option<EntryId>,
     parts: &'a [Rollout],
 }
 
@@ -214,6 +220,10 @@ impl Causes<'_> {
         let order = self.order.map(|order| order.entry);
         match fact {
             Fact::UndoStarted { .. } | Fact::RolloutResumed { .. } => order.into_iter().collect(),
+            Fact::UndoRefused { .. } => order.or(self.schema).into_iter().collect(),
+            Fact::RolloutHeld {
+                reason: HeldReason::Incompatible { .. } | HeldReason::NoWayBack { .. },
+            } => self.schema.into_iter().collect(),
             Fact::RingPassed { .. } | Fact::RolloutHeld { .. } => {
                 order.or(self.verdict).into_iter().collect()
             }

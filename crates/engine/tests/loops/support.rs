@@ -224,6 +224,7 @@ fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
         auto_undo: true,
         judged: false,
         failed: None,
+        no_way_back: None,
         overruled: None,
         freeze_override: None,
         last_entry: None,

@@ -117,6 +117,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             let change = change_of(world, version.as_ref()).await?;
             refused(world.order(person, change, *order).await, text)
         }
+        Then::SchemaRefused(person, word, text) => refused(world.schema(person, word).await, text),
         Then::ExcludingRefused(person, host, text) => {
             refused(world.exclude(person, host).await?, text)
         }

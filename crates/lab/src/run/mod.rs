@@ -113,6 +113,7 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
         }
         Given::Exits(version, after) => world.behaviour_mut(version).exits_after = Some(*after),
         Given::NeverHealthy(version) => world.behaviour_mut(version).never_healthy = true,
+        Given::Says(version, line) => world.add_to_file(version, line),
         Given::NoMetrics(version) => world.behaviour_mut(version).shows_no_metrics = true,
     }
     Ok(())
@@ -133,6 +134,10 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
         When::Excludes(person, name) => {
             let excluded = world.exclude(person, name).await?;
             excluded.context("it was refused")?;
+        }
+        When::Schema(person, word) => {
+            let said = world.schema(person, word).await;
+            said.context("it was refused")?;
         }
         When::Freezes(person, rule) => {
             let set = world.freeze(person, rule.clone()).await;

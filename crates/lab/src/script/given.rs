@@ -26,6 +26,8 @@ pub enum Given {
     Exits(Version, Duration),
     NeverHealthy(Version),
     NoMetrics(Version),
+    /// A line of its `sleepwell.yaml` more.
+    Says(Version, String),
 }
 
 /// Hosts of one story; the real limit of an installation is not what stories are for.
@@ -80,6 +82,10 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
     Sentence {
         pattern: "{version} exits {duration} after each start",
         make: |f| Ok(Given::Exits(f.read(0)?, duration(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "{version} says {text}",
+        make: |f| Ok(Given::Says(f.read(0)?, f.get(1).to_owned())),
     },
     Sentence {
         pattern: "{version} never answers its health check",

@@ -9,8 +9,9 @@ use model::observe::ChangeState;
 use model::{HostName, RingName, ServiceName, Version};
 
 use super::sentence::{Filled, Sentence};
+use super::when::{migration, schema};
 use super::words::{as_in_json, duration, number, order, releases, state};
-use crate::world::Which;
+use crate::world::{SchemaWord, Which};
 
 /// Is how long an expectation may take to become true.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +42,7 @@ pub enum Then {
     /// Nothing: the text is not given.
     RehearsingStopped(Version, Option<String>),
     OrderRefused(String, Command, Option<Which>, String),
+    SchemaRefused(String, SchemaWord, String),
     ExcludingRefused(String, HostName, String),
     Notes(usize),
     Pages(usize),
@@ -176,6 +178,28 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "{person} saying {order} to {version} is refused with {text}",
         make: |f| refused(f, Some(f.read(2)?), 3),
+    },
+    Sentence {
+        pattern: "{person} setting the schema to {number} is refused with {text}",
+        make: |f| {
+            let word = schema(f.get(1), None)?;
+            Ok(Then::SchemaRefused(
+                f.get(0).to_owned(),
+                word,
+                f.get(2).to_owned(),
+            ))
+        },
+    },
+    Sentence {
+        pattern: "{person} beginning to {kind} the schema to {number} is refused with {text}",
+        make: |f| {
+            let word = migration(f.get(1), f.get(2))?;
+            Ok(Then::SchemaRefused(
+                f.get(0).to_owned(),
+                word,
+                f.get(3).to_owned(),
+            ))
+        },
     },
     Sentence {
         pattern: "{person} excluding {host} is refused with {text}",

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use model::api::schema::SchemaStep;
 use model::deliver::freeze::Window;
 use model::deliver::{Adoption, Command, FreezeRule, IfRunning};
 use model::time::Zone;
 use model::{HostName, Labels, Version};
 
 use super::sentence::{Filled, Sentence};
-use super::words::{duration, number, order, releases};
-use crate::world::{PostedAlert, Which};
+use super::words::{as_in_json, duration, number, order, releases};
+use crate::world::{PostedAlert, SchemaWord, Which};
 
 #[derive(Debug)]
 pub enum When {
@@ -23,6 +24,8 @@ pub enum When {
     /// As its server may say after it was restored from a backup that old.
     SawMore(HostName, usize),
     Adopted(Adoption),
+    /// A person's word about the schema of the service's data.
+    Schema(String, SchemaWord),
     /// Every service everywhere, in UTC.
     Freezes(String, FreezeRule),
     /// The newest change, for an hour.
@@ -42,7 +45,47 @@ pub enum When {
     Pass(Duration),
 }
 
+/// Reads `{kind}` and `{number}` of a migration that begins.
+pub(super) fn migration(kind: &str, to: &str) -> Result<SchemaWord, String> {
+    Ok(SchemaWord {
+        step: SchemaStep::Begin,
+        kind: Some(as_in_json("kind of migration", kind)?),
+        ..schema(to, None)?
+    })
+}
+
+/// Reads `{number}` of what a schema is, and why it is to be taken as it is.
+pub(super) fn schema(to: &str, anyway: Option<&str>) -> Result<SchemaWord, String> {
+    Ok(SchemaWord {
+        to: u64::try_from(number(to)?).map_err(|error| error.to_string())?,
+        step: SchemaStep::Set,
+        kind: None,
+        anyway: anyway.map(str::to_owned),
+    })
+}
+
 pub(super) const TABLE: &[Sentence<When>] = &[
+    Sentence {
+        pattern: "{person} begins to {kind} the schema to {number}",
+        make: |f| {
+            let word = migration(f.get(1), f.get(2))?;
+            Ok(When::Schema(f.get(0).to_owned(), word))
+        },
+    },
+    Sentence {
+        pattern: "{person} sets the schema to {number}",
+        make: |f| {
+            let word = schema(f.get(1), None)?;
+            Ok(When::Schema(f.get(0).to_owned(), word))
+        },
+    },
+    Sentence {
+        pattern: "{person} sets the schema to {number} anyway because of {text}",
+        make: |f| {
+            let word = schema(f.get(1), Some(f.get(2)))?;
+            Ok(When::Schema(f.get(0).to_owned(), word))
+        },
+    },
     Sentence {
         pattern: "{version} is shipped",
         make: |f| Ok(When::Shipped(vec![f.read(0)?], None)),

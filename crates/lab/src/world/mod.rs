@@ -2,6 +2,7 @@
 
 mod alerts;
 mod definition;
+mod schemas;
 mod server;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use tempfile::TempDir;
 
 pub use alerts::PostedAlert;
 pub use definition::{RingWish, ServiceSpec, StrategyWish, Which};
+pub use schemas::SchemaWord;
 pub(crate) use server::NO_ANSWER;
 use server::{Answer, Request, Server};
 
@@ -104,6 +106,8 @@ pub struct World {
     /// The one described last.
     service: ServiceSpec,
     services: BTreeMap<ServiceName, ServiceSpec>,
+    /// Lines of a version's own file, beside what the service says.
+    said: BTreeMap<Version, String>,
     admin: String,
     people: BTreeMap<String, String>,
     failpoints: Failpoints,
@@ -137,6 +141,7 @@ impl World {
             fleet: Fleet::new(Random::seeded(seed ^ CUSTOMERS)),
             service: ServiceSpec::default(),
             services: BTreeMap::new(),
+            said: BTreeMap::new(),
             admin,
             people: BTreeMap::new(),
             failpoints,
@@ -261,7 +266,7 @@ impl World {
         let release = NewRelease {
             version: version.clone(),
             digest,
-            definition: spec.yaml(),
+            definition: self.file(&spec, &which.version),
         };
         let path = "/api/v1/deliver/releases";
         let made: Result<serde_json::Value, Problem> = self.post(path, token, &release).await;
@@ -294,11 +299,23 @@ impl World {
             release: Some(NewRelease {
                 version: version.clone(),
                 digest: Digest::of(&self.service.artifact(version)),
-                definition: self.service.yaml(),
+                definition: self.file(&self.service, version),
             }),
         };
         self.post("/api/v1/deliver/rehearsals", &token, &rehearse)
             .await
+    }
+
+    /// Adds a line to the `sleepwell.yaml` of one version.
+    pub fn add_to_file(&mut self, version: &Version, line: &str) {
+        let lines = self.said.entry(version.clone()).or_default();
+        lines.push_str(line);
+        lines.push('\n');
+    }
+
+    fn file(&self, spec: &ServiceSpec, version: &Version) -> String {
+        let said = self.said.get(version).map_or("", String::as_str);
+        format!("{}{said}", spec.yaml())
     }
 
     /// Sets a freeze of the server for a person.

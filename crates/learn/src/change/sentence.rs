@@ -173,6 +173,8 @@ fn held_now(input: &ViewInput<'_>, why: &HeldReason) -> String {
         HeldReason::WaitingFor { .. }
         | HeldReason::Person { .. }
         | HeldReason::Frozen { .. }
+        | HeldReason::Incompatible { .. }
+        | HeldReason::NoWayBack { .. }
         | HeldReason::Blocked { .. } => held(why),
     }
 }

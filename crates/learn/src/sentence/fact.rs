@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use model::deliver::{
-    Adoption, Command, DesiredState, HeldReason, Part, Priority, Proof, WatchEnd,
+    Adoption, Command, DesiredState, HeldReason, MigrationKind, Part, Priority, Proof, WatchEnd,
 };
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
-use model::{Entry, Fact, HostName, RingName, ServiceName, Timestamp};
+use model::{Entry, EnvironmentName, Fact, HostName, RingName, ServiceName, Timestamp};
 
 use super::{alert, evidence, foreign};
 
@@ -300,6 +300,27 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             moment(*until, now),
             colon(reason)
         ),
+        Fact::SchemaBegun {
+            service,
+            environment,
+            from,
+            to,
+            kind,
+            reason,
+        } => format!(
+            "{} began to migrate the schema of {service} in {environment} from {from} to {to} ({kind}){}.",
+            who(&entry.actor),
+            colon(reason)
+        ),
+        Fact::SchemaSet {
+            service,
+            environment,
+            from,
+            to,
+            kind,
+            reason,
+        } => schema_set(entry, (service, environment), (*from, *to), *kind, reason),
+        Fact::UndoRefused { why } => format!("The undo did not begin{}.", colon(why)),
         Fact::VerdictGiven { verdict } => evidence::verdict(verdict),
         Fact::Ordered { command, reason } => {
             let wish = match command {
@@ -387,6 +408,27 @@ fn detail(fact: &Fact, now: Timestamp) -> Vec<String> {
     }
 }
 
+/// Tells what somebody said a schema is: where a step led, or how it was found.
+fn schema_set(
+    entry: &Entry,
+    (service, environment): (&ServiceName, &EnvironmentName),
+    (from, to): (Option<u64>, u64),
+    kind: Option<MigrationKind>,
+    reason: &str,
+) -> String {
+    let how = match (from, kind) {
+        (None, _) => "it was not known before".to_owned(),
+        (Some(from), Some(kind)) => format!("{kind} from {from}"),
+        (Some(from), None) if from == to => "the migration was given up".to_owned(),
+        (Some(from), None) => format!("found to be so, it was taken for {from}"),
+    };
+    format!(
+        "{} said that the schema of {service} in {environment} is {to} ({how}){}.",
+        who(&entry.actor),
+        colon(reason)
+    )
+}
+
 /// Says why a change is held, as a clause without a full stop.
 pub fn held(reason: &HeldReason) -> String {
     match reason {
@@ -400,6 +442,10 @@ pub fn held(reason: &HeldReason) -> String {
         }
         HeldReason::Blocked { host, why } => {
             format!("{host} cannot run it until a person acts{}", colon(why))
+        }
+        HeldReason::Incompatible { why } => line(why),
+        HeldReason::NoWayBack { why } => {
+            format!("the verdict is fail, and {}", line(why))
         }
         HeldReason::Frozen { rule, until } => {
             let until = moment(*until, Timestamp::UNIX_EPOCH);

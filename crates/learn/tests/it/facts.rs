@@ -7,7 +7,7 @@ use learn::sentence::of;
 use model::act::Urgency;
 use model::deliver::{
     Adoption, Command, DeliveryOutcome, DesiredState, GitEvent, GitEventKind, GitHost, HeldReason,
-    Part, Priority, Proof, WatchEnd,
+    MigrationKind, Part, Priority, Proof, WatchEnd,
 };
 use model::judge::Resolution;
 use model::{
@@ -336,6 +336,51 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
                 until: START + Duration::from_secs(86_400),
             }),
             "Held: frozen until 2025-11-22 14:03:00 UTC, rule weekend.",
+        ),
+        (
+            held(HeldReason::Incompatible {
+                why: "web-3 still counts as running 1.0, which needs schema >=12 <14, and the schema is 14".to_owned(),
+            }),
+            "Held: web-3 still counts as running 1.0, which needs schema >=12 <14, and the schema is 14.",
+        ),
+        (
+            held(HeldReason::NoWayBack {
+                why: "there is no way back to 1.0: it needs schema >=12 <14, and the schema is 14".to_owned(),
+            }),
+            "Held: the verdict is fail, and there is no way back to 1.0: it needs schema >=12 <14, and the schema is 14.",
+        ),
+        (
+            Fact::UndoRefused {
+                why: "there is no way back to 1.0".to_owned(),
+            },
+            "The undo did not begin: there is no way back to 1.0.",
+        ),
+        (
+            Fact::SchemaBegun {
+                service: "shop".parse().unwrap(),
+                environment: "production".parse().unwrap(),
+                from: 13,
+                to: 14,
+                kind: MigrationKind::Contract,
+                reason: "prices have a currency".to_owned(),
+            },
+            "jonas began to migrate the schema of shop in production from 13 to 14 (contract): prices have a currency.",
+        ),
+        (
+            schema_set(Some(13), 14, Some(MigrationKind::Contract)),
+            "jonas said that the schema of shop in production is 14 (contract from 13).",
+        ),
+        (
+            schema_set(None, 14, None),
+            "jonas said that the schema of shop in production is 14 (it was not known before).",
+        ),
+        (
+            schema_set(Some(13), 13, None),
+            "jonas said that the schema of shop in production is 13 (the migration was given up).",
+        ),
+        (
+            schema_set(Some(13), 14, None),
+            "jonas said that the schema of shop in production is 14 (found to be so, it was taken for 13).",
         ),
         (
             Fact::FreezeSet {
@@ -738,6 +783,17 @@ fn cdevent(artifact: Option<&str>, outcome: DeliveryOutcome) -> Fact {
 }
 
 /// Names every variant, so that a new fact does not compile here before it has a row above.
+fn schema_set(from: Option<u64>, to: u64, kind: Option<MigrationKind>) -> Fact {
+    Fact::SchemaSet {
+        service: "shop".parse().unwrap(),
+        environment: "production".parse().unwrap(),
+        from,
+        to,
+        kind,
+        reason: String::new(),
+    }
+}
+
 fn variant(fact: &Fact) -> usize {
     match fact {
         Fact::ServerStarted { .. } => 0,
@@ -798,9 +854,12 @@ fn variant(fact: &Fact) -> usize {
         Fact::PartBegun { .. } => 55,
         Fact::UndoneTogether { .. } => 56,
         Fact::PartStays { .. } => 57,
+        Fact::SchemaBegun { .. } => 58,
+        Fact::SchemaSet { .. } => 59,
+        Fact::UndoRefused { .. } => 60,
     }
 }
-const VARIANTS: usize = 58;
+const VARIANTS: usize = 61;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

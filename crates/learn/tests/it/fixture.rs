@@ -286,6 +286,7 @@ fn rollout(state: RolloutState) -> Rollout {
         auto_undo: true,
         judged: true,
         failed: None,
+        no_way_back: None,
         overruled: None,
         freeze_override: None,
         last_entry: None,

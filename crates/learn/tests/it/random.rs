@@ -91,6 +91,8 @@ fn state() -> impl Strategy<Value = RolloutState> {
                 .prop_map(|(hosts, proved, of)| HeldReason::WaitingFor { hosts, proved, of }),
             ".*".prop_map(|why| HeldReason::Blocked { host: name(3), why }),
             (".*", ".*").prop_map(|(state, reason)| HeldReason::Verdict { state, reason }),
+            ".*".prop_map(|why| HeldReason::Incompatible { why }),
+            ".*".prop_map(|why| HeldReason::NoWayBack { why }),
             (0u64..1 << 40).prop_map(|s| HeldReason::Frozen {
                 rule: "weekend".parse().unwrap(),
                 until: at(s),

@@ -9,6 +9,7 @@ pub mod freeze;
 pub mod journal;
 pub mod problem;
 pub mod rehearsal;
+pub mod schema;
 pub mod token;
 
 pub use problem::Problem;

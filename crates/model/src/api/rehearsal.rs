@@ -68,7 +68,8 @@ pub struct RehearsedHost {
 /// Is one thing that would stop the rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Obstacle {
-    /// For programs: `behind_fleet`, `refused`, `waits`, `waiting_for`, `blocked`, `frozen`.
+    /// For programs: `behind_fleet`, `refused`, `waits`, `waiting_for`, `blocked`, `frozen`,
+    /// `incompatible`.
     pub code: String,
     /// One sentence without full stop.
     pub text: String,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactFormat, FreezeRule};
+use super::{ArtifactFormat, Compatibility, FreezeRule};
 use crate::act::Procedure;
 use crate::observe::Signal;
 use crate::time::millis;
@@ -32,6 +32,9 @@ pub struct Definition {
     pub signals: BTreeMap<String, Signal>,
     /// In the order of the file. The built-in undo is among them unless `auto_undo: false`.
     pub procedures: Vec<Procedure>,
+    /// What it can live with; checked before each ring.
+    #[serde(default, skip_serializing_if = "Compatibility::is_empty")]
+    pub compatibility: Compatibility,
 }
 
 /// Is who is told while no schedule exists.

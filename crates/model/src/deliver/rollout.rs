@@ -34,6 +34,9 @@ pub struct Rollout {
     /// The failed verdict that stopped it. It is kept when a later verdict is better, so that only a
     /// person lets the release go on.
     pub failed: Option<VerdictId>,
+    /// Why an undo that was ordered after that could not begin; a person decides from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_way_back: Option<String>,
     /// What a person went past with `go`.
     pub overruled: Option<Overruled>,
     /// A person's word that it goes on in spite of freezes; worth nothing from its `until` on.
@@ -218,6 +221,10 @@ pub enum HeldReason {
     Verdict { state: String, reason: String },
     /// A freeze is in force; goes on by itself when none is.
     Frozen { rule: FreezeName, until: Timestamp },
+    /// The release does not fit what it would meet there; goes on by itself when it does.
+    Incompatible { why: String },
+    /// The verdict is bad, and an undo would be worse; a person decides.
+    NoWayBack { why: String },
 }
 
 /// Is what a person or a procedure wants of a rollout; kept until it is carried out.

@@ -6,9 +6,23 @@ use model::observe::ChangeState;
 
 use super::connect::connect;
 use super::follow::Follow;
-use super::print;
-use crate::args::{Global, Order};
+use super::{print, print_json};
+use crate::args::{Global, Order, Undo};
 use crate::data::Data;
+use crate::show;
+
+pub(crate) fn undo(global: &Global, args: &Undo) -> Result<u8> {
+    if !args.forward {
+        return run(global, &args.order, Command::Undo);
+    }
+    let way_back = connect(global)?.way_back(args.order.change)?;
+    if global.json.is_some() {
+        print_json(&way_back)?;
+    } else {
+        print(&show::schemas::way_back(args.order.change, &way_back))?;
+    }
+    Ok(0)
+}
 
 pub(crate) fn run(global: &Global, args: &Order, command: Command) -> Result<u8> {
     let client = connect(global)?;

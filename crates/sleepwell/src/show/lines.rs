@@ -65,6 +65,8 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::FreezeSet { .. }
+        | Fact::SchemaBegun { .. }
+        | Fact::SchemaSet { .. }
         | Fact::FreezeLifted { .. }
         | Fact::MessageQueued { .. }
         | Fact::AlertFired { .. }
@@ -192,6 +194,7 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
             field("hosts", hosts),
             field("after", after(*after_ms)),
         ],
+        Fact::UndoRefused { why } => vec![field("why", why)],
         Fact::RolloutStuck { hosts } => vec![field("hosts", list(hosts))],
         Fact::RolloutDone { hosts, after_ms } => {
             vec![field("hosts", hosts), field("after", after(*after_ms))]
@@ -309,6 +312,9 @@ fn held(reason: &HeldReason) -> Vec<Field> {
             field("waiting_for", list(hosts)),
         ],
         HeldReason::Blocked { host, why } => vec![field("blocked", host), field("why", why)],
+        HeldReason::Incompatible { why } | HeldReason::NoWayBack { why } => {
+            vec![field("why", why)]
+        }
         HeldReason::Frozen { rule, until } => vec![field("rule", rule), field("until", until)],
         HeldReason::Verdict { state, reason } => {
             vec![field("verdict", state), field("reason", reason)]

@@ -26,6 +26,7 @@ pub(crate) mod pages;
 pub(crate) mod problem;
 pub(crate) mod rehearsal;
 mod result;
+pub(crate) mod schemas;
 mod signals;
 mod table;
 #[cfg(test)]

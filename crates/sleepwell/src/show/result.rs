@@ -166,6 +166,13 @@ fn held(view: &ChangeView) -> String {
         Some(HeldReason::Blocked { host, why }) => {
             format!("Held: {host} cannot do it: {}.", why.trim_end_matches('.'))
         }
+        Some(HeldReason::Incompatible { why }) => {
+            format!("Held: {why}. It goes on by itself when that fits.")
+        }
+        Some(HeldReason::NoWayBack { why }) => format!(
+            "Held: the verdict is bad, and {why}. See what is safe: sleepwell undo {} --forward",
+            view.change.id
+        ),
         Some(HeldReason::Frozen { rule, until }) => {
             format!("Held: frozen until {until}, rule {rule}. It goes on by itself then.")
         }

@@ -29,7 +29,7 @@ pub(crate) fn example(n: u128, name: &str) -> Host {
     }
 }
 
-fn desired(service: &str) -> Desired {
+pub(crate) fn desired(service: &str) -> Desired {
     Desired {
         service: service.parse().unwrap(),
         environment: "production".parse().unwrap(),
@@ -91,7 +91,7 @@ pub(crate) async fn a_generation_counts_up_per_host_and_service(store: Store) {
     assert_eq!(wish, [("ledger", 1), ("shop", 2)]);
 }
 
-fn reported(generation_seen: u64) -> Reported {
+pub(crate) fn reported(generation_seen: u64) -> Reported {
     Reported {
         service: "shop".parse().unwrap(),
         generation_seen,

@@ -11,6 +11,7 @@ pub(crate) mod lease;
 pub(crate) mod outbox;
 pub(crate) mod rollout;
 pub(crate) mod set_aside;
+pub(crate) mod surroundings;
 pub(crate) mod token;
 pub(crate) mod transaction;
 
@@ -66,6 +67,9 @@ macro_rules! suite {
             fleet::what_the_hosts_of_a_page_run_is_read_for_them_alone,
             fleet::repeated_events_are_stored_once,
             freeze::a_freeze_is_kept_by_its_name_and_found_by_what_it_applies_to,
+            surroundings::a_schema_is_kept_for_a_service_in_an_environment,
+            surroundings::what_runs_is_what_hosts_are_asked_for_and_what_they_proved,
+            surroundings::a_service_nobody_says_anything_of_is_compared_with_nothing,
             token::a_token_is_found_by_its_hash_and_revoked_once,
             token::a_join_token_is_used_once_unless_it_is_revoked,
             token::a_join_token_keeps_whom_it_was_made_for,

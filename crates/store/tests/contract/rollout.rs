@@ -38,6 +38,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         auto_undo: true,
         judged: true,
         failed: None,
+        no_way_back: None,
         overruled: None,
         freeze_override: None,
         last_entry: None,

@@ -91,12 +91,12 @@ pub(crate) async fn the_tokens_of_one_host_are_revoked_together(store: Store) {
     assert_eq!(revoked, [Some(at(5)), Some(at(5)), None, None]);
 }
 
-pub(crate) async fn a_version_is_not_used_twice(store: Store) {
+pub(crate) fn release(number: u64, version: &str) -> model::deliver::Release {
     use model::deliver::{ArtifactFormat, Definition, Owner, Release, ReleaseNumber, Run};
-    let release = |number| Release {
+    Release {
         service: "shop".parse().unwrap(),
         number: ReleaseNumber(number),
-        version: "1.0".parse().unwrap(),
+        version: version.parse().unwrap(),
         digest: Digest::of(b"shop"),
         size_bytes: 4,
         config_digest: Digest::of(b""),
@@ -121,16 +121,20 @@ pub(crate) async fn a_version_is_not_used_twice(store: Store) {
             environments: std::collections::BTreeMap::new(),
             signals: std::collections::BTreeMap::new(),
             procedures: vec![],
+            compatibility: Default::default(),
         },
         created_at: at(0),
         created_by: "test".into(),
-    };
+    }
+}
+
+pub(crate) async fn a_version_is_not_used_twice(store: Store) {
     store
-        .write(move |tx| store::release::insert(tx, &release(1)))
+        .write(move |tx| store::release::insert(tx, &release(1, "1.0")))
         .await
         .unwrap();
     let again = store
-        .write(move |tx| store::release::insert(tx, &release(2)))
+        .write(move |tx| store::release::insert(tx, &release(2, "1.0")))
         .await;
     assert!(matches!(again, Err(store::Error::Exists(_))), "{again:?}");
 }

@@ -19,6 +19,7 @@ pub(crate) mod pages;
 pub(crate) mod rehearsals;
 pub(crate) mod releases;
 pub(crate) mod rollouts;
+pub(crate) mod schemas;
 mod together;
 pub(crate) mod tokens;
 pub(crate) mod verdicts;

@@ -3,9 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use deliver::gate::{NoWayBack, back};
 use model::api::Problem;
 use model::api::deliver::Started;
-use model::deliver::{Command, Order};
+use model::api::schema::WayBack;
+use model::deliver::{Command, Order, Rollout, RolloutState};
 use model::{ChangeId, Entry, Fact, Kind, Subject, Timestamp};
 use runtime::Ids;
 use store::Tx;
@@ -40,6 +42,9 @@ fn give(
 ) -> std::result::Result<(), Failure> {
     let stored = store::rollout::get(tx, id)?
         .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))?;
+    if command == Command::Undo {
+        refuse_without_way_back(tx, &stored.rollout)?;
+    }
     let newest =
         store::rollout::newest_standing(tx, &stored.rollout.service, &stored.rollout.environment)?;
     let newest = newest.map_or(id, |newest| newest.rollout.change);
@@ -72,4 +77,74 @@ fn give(
         super::together::undo_others(tx, &rollout, order, (now, ids))?;
     }
     Ok(())
+}
+
+/// Refuses an undo that would lead to a release which does not fit any more, before it starts. One that is
+/// under way is not asked again.
+fn refuse_without_way_back(tx: &mut Tx<'_>, rollout: &Rollout) -> std::result::Result<(), Failure> {
+    let goes_back = match rollout.state {
+        RolloutState::Undoing { .. }
+        | RolloutState::Undone { .. }
+        | RolloutState::Superseded { .. } => false,
+        RolloutState::Planned
+        | RolloutState::Ring { .. }
+        | RolloutState::Held { .. }
+        | RolloutState::Stuck { .. }
+        | RolloutState::Done { .. } => rollout.queued.is_none(),
+    };
+    if !goes_back {
+        return Ok(());
+    }
+    match no_way_back(tx, rollout)? {
+        Some(refusal) => Err(Problem::new(409, "no_way_back", refusal.to_string())
+            .hint(refusal.hint())
+            .into()),
+        None => Ok(()),
+    }
+}
+
+/// Returns why the rollout, or one that was shipped together with it and goes back as well, cannot.
+fn no_way_back(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+) -> std::result::Result<Option<NoWayBack>, Failure> {
+    let others = store::rollout::others(tx, rollout)?.into_iter();
+    let others: Vec<Rollout> = others.map(|part| part.rollout).collect();
+    for one in [rollout].into_iter().chain(&others) {
+        if let Some(refusal) = no_way_back_of(tx, one)? {
+            return Ok(Some(refusal));
+        }
+    }
+    Ok(None)
+}
+
+fn no_way_back_of(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+) -> std::result::Result<Option<NoWayBack>, Failure> {
+    let Some(mut facts) = store::surroundings::gate_facts(tx, rollout, None)? else {
+        return Ok(None);
+    };
+    if back(&facts).is_some() {
+        facts.live = store::surroundings::live(tx, &rollout.service, &rollout.environment)?;
+    }
+    Ok(back(&facts))
+}
+
+/// Says where an undo would go and whether it may; nothing is written.
+pub(crate) async fn way_back(
+    State(app): State<App>,
+    Path(id): Path<ChangeId>,
+) -> Result<Json<WayBack>> {
+    let read = move |tx: &mut Tx<'_>| -> std::result::Result<WayBack, Failure> {
+        let stored = store::rollout::get(tx, id)?
+            .ok_or_else(|| unknown("change", id, "sleepwell changes lists them"))?;
+        let refusal = no_way_back(tx, &stored.rollout)?;
+        Ok(WayBack {
+            to: stored.rollout.previous.map(|previous| previous.version),
+            refused: refusal.as_ref().map(ToString::to_string),
+            hint: refusal.as_ref().map(NoWayBack::hint),
+        })
+    };
+    Ok(Json(app.store.read(read).await?))
 }

@@ -8,7 +8,8 @@ use deliver::rollout::{self, Gates, HostFacts, Place, Refusal, Rehearsed, Start}
 use model::api::Problem;
 use model::api::rehearsal::{Obstacle, Rehearsal, Rehearse, RehearsedHost, RehearsedRing};
 use model::deliver::{
-    Definition, Desired, FreezeRule, HeldReason, Release, ReleaseNumber, Reported, Rollout,
+    Definition, Desired, FreezeRule, GateFacts, HeldReason, Release, ReleaseNumber, Reported,
+    Rollout,
 };
 use model::{ChangeId, HostId, Timestamp, Version, limit};
 use store::Tx;
@@ -93,6 +94,7 @@ struct Scene {
     is_behind_fleet: bool,
     /// The server's that apply.
     freezes: Vec<FreezeRule>,
+    compatibility: Option<GateFacts>,
 }
 
 fn read(
@@ -135,6 +137,11 @@ fn read(
         place,
         is_behind_fleet: store::fleet::is_behind(tx)?,
         freezes: store::freeze::rules_for(tx, service, &rollout.environment)?,
+        compatibility: store::surroundings::gate_facts(
+            tx,
+            &rollout,
+            Some(&release.definition.compatibility),
+        )?,
         rollout,
     })
 }
@@ -156,7 +163,7 @@ fn is_same(known: &Release, digest: model::Digest, definition: &Definition) -> b
     known.digest == digest && known.definition == *definition
 }
 
-fn host_facts(
+pub(super) fn host_facts(
     tx: &mut Tx<'_>,
     rollout: &Rollout,
     now: Timestamp,
@@ -183,6 +190,7 @@ fn play(scene: &Scene, now: Timestamp) -> std::result::Result<Rehearsal, Failure
     let gates = Gates {
         freezes: &scene.freezes,
         parts: &[],
+        compatibility: scene.compatibility.as_ref(),
     };
     let rehearsed = rollout::rehearse(rollout, &scene.hosts, gates, now).map_err(|too_long| {
         Problem::new(422, "rehearsal_too_long", too_long.to_string()).hint(too_long.hint())
@@ -251,8 +259,19 @@ fn obstacles(scene: &Scene, rehearsed: &Rehearsed) -> Vec<Obstacle> {
     behind
         .into_iter()
         .chain(before(&scene.place))
-        .chain(rehearsed.held.as_ref().map(would_hold))
+        .chain(incompatible(scene).or_else(|| rehearsed.held.as_ref().map(would_hold)))
         .collect()
+}
+
+/// Names what a rollout would be refused for; the play was held by it before anything else.
+fn incompatible(scene: &Scene) -> Option<Obstacle> {
+    let facts = scene.compatibility.as_ref()?;
+    let refused = rollout::refuse_incompatible(&scene.rollout, &scene.hosts, facts);
+    refused.err().map(|refusal| Obstacle {
+        code: "incompatible".to_owned(),
+        text: format!("it would be refused: {refusal}"),
+        hint: refusal.hint(),
+    })
 }
 
 /// Names what the rollouts that are not over mean for it.
@@ -286,6 +305,8 @@ fn would_hold(reason: &HeldReason) -> Obstacle {
         ),
         HeldReason::Blocked { .. } => ("blocked", "mend that on the host"),
         HeldReason::Verdict { .. } => ("verdict", ""),
+        HeldReason::Incompatible { .. } => ("incompatible", ""),
+        HeldReason::NoWayBack { .. } => ("no_way_back", ""),
         HeldReason::Frozen { .. } => (
             "frozen",
             "it goes on by itself then; if it cannot wait: `sleepwell freeze override CHANGE --reason TEXT`",

@@ -98,6 +98,11 @@ fn start_one(
     let from = taken_over(&history, &place);
     let taken: Vec<&Rollout> = from.iter().map(|one| &one.rollout).collect();
     rollout::take_over(&mut rollout, &taken).map_err(refused)?;
+    // What is shipped together comes in order: a part may only fit when those in front of it are live, and is
+    // held until then.
+    if place.behind.is_none() && together.is_none() {
+        refuse_incompatible(tx, &rollout, now)?;
+    }
     if let Some(behind) = place.behind {
         facts = vec![rollout::wait(&mut rollout, behind)];
     }
@@ -113,6 +118,19 @@ fn start_one(
     store::rollout::insert(tx, &rollout)?;
     store::change::put(tx, &planned(&rollout, now))?;
     Ok(place)
+}
+
+/// Refuses a release that does not fit what it would meet; one that waits is looked at when it begins.
+fn refuse_incompatible(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> std::result::Result<(), Failure> {
+    let Some(facts) = store::surroundings::gate_facts(tx, rollout, None)? else {
+        return Ok(());
+    };
+    let hosts = super::rehearsals::host_facts(tx, rollout, now)?;
+    rollout::refuse_incompatible(rollout, &hosts, &facts).map_err(refused)
 }
 
 /// Returns the rollouts another one takes over from.
@@ -288,6 +306,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         Refusal::UnknownEnvironment { .. } => (404, "unknown_environment"),
         Refusal::AlreadyUnderWay { .. } => (409, "already_under_way"),
         Refusal::LeavesBehind { .. } => (409, "leaves_hosts_behind"),
+        Refusal::Incompatible(_) => (409, "incompatible"),
         _ => (422, "cannot_start"),
     };
     Problem::new(status, code, refusal.to_string())

@@ -23,6 +23,13 @@ const MAP: &[(&str, &str, Access)] = &[
         "/api/v1/deliver/freezes/{name}",
         Needs(Role::Admin),
     ),
+    ("GET", "/api/v1/deliver/schemas", Needs(Role::Viewer)),
+    ("POST", "/api/v1/deliver/schemas", Needs(Role::Operator)),
+    (
+        "GET",
+        "/api/v1/act/changes/{id}/way-back",
+        Needs(Role::Viewer),
+    ),
     (
         "POST",
         "/api/v1/act/changes/{id}/override",

@@ -173,6 +173,10 @@ fn good(path: &str) -> Value {
         "/api/v1/deliver/rollouts" | "/api/v1/deliver/rehearsals" => {
             json!({ "service": "shop", "version": "1.0", "environment": null })
         }
+        "/api/v1/deliver/schemas" => json!({
+            "service": "shop", "environment": "production", "version": 14, "step": "begin",
+            "kind": "expand", "anyway": false, "reason": "prices get a currency",
+        }),
         "/api/v1/deliver/freezes" => json!({
             "name": "weekend", "zone": "Europe/Berlin", "from": "fri 16:00", "to": "mon 08:00",
             "environment": "production", "service": "till", "reason": "nobody is there",

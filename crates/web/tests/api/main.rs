@@ -27,6 +27,7 @@ mod releases;
 mod reports;
 mod rollouts;
 mod samples;
+mod schemas;
 mod secrets;
 mod slow;
 mod streams;

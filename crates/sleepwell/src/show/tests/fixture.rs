@@ -7,9 +7,11 @@ use model::api::change::{
 use model::api::deliver::{HostService, HostView};
 use model::api::freeze::{FreezeSource, FreezeView};
 use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
+use model::api::schema::{SchemaRun, SchemaView, WayBack};
 use model::deliver::freeze::Window;
 use model::deliver::{
-    AtDeadline, Command, FreezeRule, HeldReason, Part, Proof, ReleaseNumber, ReleaseRef,
+    AtDeadline, Command, FreezeRule, HeldReason, Migration, MigrationKind, Part, Proof,
+    ReleaseNumber, ReleaseRef, Schema,
 };
 use model::judge::{Counts, VerdictState};
 use model::observe::{Change, ChangeKind, ChangeState, Level};
@@ -599,4 +601,58 @@ pub(super) fn freezes() -> Vec<FreezeView> {
         },
         freeze("over", "2026-11-18 12:00", "2026-11-18 18:00", None),
     ]
+}
+
+/// Two schemas: one that a silent host keeps back, one that is being migrated.
+pub(super) fn schemas() -> Vec<SchemaView> {
+    let run = |version: &str, needs: Option<&str>, fits, hosts: &[&str]| SchemaRun {
+        version: parsed(version),
+        needs: needs.map(parsed),
+        fits,
+        hosts: hosts.iter().map(|name| parsed(name)).collect(),
+    };
+    let schema = |service: &str, version, becoming| Schema {
+        service: parsed(service),
+        environment: parsed("production"),
+        version,
+        becoming,
+        point_of_no_return: None,
+        by: "ci".to_owned(),
+        at: at("13:02:11"),
+        entry: EntryId::new(at("13:02:11"), 1),
+    };
+    let step = Migration {
+        from: 3,
+        to: 4,
+        kind: MigrationKind::Expand,
+        by: "ci".to_owned(),
+        at: at("13:02:11"),
+    };
+    vec![
+        SchemaView {
+            schema: schema("ledger", 3, Some(step)),
+            runs: vec![run("2.0", None, None, &["db-1"])],
+        },
+        SchemaView {
+            schema: schema("shop", 14, None),
+            runs: vec![
+                run("1.0", Some(">=12 <14"), Some(false), &["web-4"]),
+                run("1.1", Some(">=13 <15"), Some(true), &["web-1", "web-2"]),
+            ],
+        },
+    ]
+}
+
+pub(super) fn ways_back() -> [WayBack; 3] {
+    let open = |to: Option<&str>| WayBack {
+        to: to.map(parsed),
+        refused: None,
+        hint: None,
+    };
+    let closed = WayBack {
+        refused: Some("there is no way back to 1.0: it needs schema <14, and the schema is 14 since the step from 13 to 14 (contract, by ci), a point of no return; the oldest safe release is 1.1".to_owned()),
+        hint: Some("go forward: mend it and ship a new version, or ship the oldest safe one: `sleepwell ship shop 1.1`".to_owned()),
+        ..open(Some("1.0"))
+    };
+    [open(Some("1.0")), open(None), closed]
 }

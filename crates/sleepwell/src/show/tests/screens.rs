@@ -6,7 +6,9 @@ use model::observe::ChangeState;
 
 use super::alert_fixture;
 use super::fixture::{self, ASCII, NARROW, WIDE};
-use crate::show::{Style, alerts, changes, exit, freezes, hosts, pages, rehearsal, tree, why};
+use crate::show::{
+    Style, alerts, changes, exit, freezes, hosts, pages, rehearsal, schemas, tree, why,
+};
 
 /// Returns the frozen frame with the result under it and the code the command ends with.
 fn session(view: &ChangeView, style: Style) -> String {
@@ -245,4 +247,25 @@ fn freezes_say_whether_they_are_in_force() {
     assert_snapshot!("freezes_wide", freezes::table(&list, now, WIDE));
     assert_snapshot!("freezes_narrow", freezes::table(&list, now, NARROW));
     assert_snapshot!("freezes_none", freezes::table(&[], now, WIDE));
+}
+
+#[test]
+fn schemas_say_what_runs_on_them_and_what_does_not_fit() {
+    let (list, now) = (fixture::schemas(), fixture::at("14:03:31"));
+    assert_snapshot!("schemas_wide", schemas::table(&list, now, WIDE));
+    assert_snapshot!("schemas_narrow", schemas::table(&list, now, NARROW));
+    assert_snapshot!("schemas_ascii", schemas::table(&list, now, ASCII));
+    assert_snapshot!("schemas_none", schemas::table(&[], now, WIDE));
+    let said: Vec<String> = list.iter().map(schemas::said).collect();
+    assert_snapshot!("schemas_said", said.join("\n"));
+}
+
+#[test]
+fn the_way_back_says_where_it_leads_or_why_there_is_none() {
+    let change = "chg-7".parse().unwrap();
+    let ways: Vec<String> = fixture::ways_back()
+        .iter()
+        .map(|way| schemas::way_back(change, way))
+        .collect();
+    assert_snapshot!("ways_back", ways.join("\n"));
 }

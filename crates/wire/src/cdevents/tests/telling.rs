@@ -49,6 +49,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         auto_undo: true,
         judged: true,
         failed: None,
+        no_way_back: None,
         overruled: None,
         freeze_override: None,
         last_entry: None,
