@@ -542,6 +542,21 @@ fn an_undo_that_would_leave_what_a_release_needs_is_not_begun_and_the_failure_st
 }
 
 #[test]
+fn an_undo_under_way_asks_nobody_for_what_does_not_fit_any_more() {
+    let mut world = gated("<14", ">=13 <15", 13);
+    world.turn();
+    world.proves(1);
+    // Nothing is known of the host while the undo begins, so it is asked later.
+    let facts = world.hosts.remove(&host_id(1)).unwrap();
+    assert_eq!(asked(&world.order(Command::Undo)), NOBODY);
+    set_schema(&mut world, 14);
+    world.hosts.insert(host_id(1), facts);
+    assert_eq!(asked(&world.turn()), NOBODY);
+    set_schema(&mut world, 13);
+    assert_eq!(asked(&world.turn()), [1]);
+}
+
+#[test]
 fn a_person_goes_past_a_failure_that_cannot_go_back() {
     let mut world = gated("<14", ">=13 <15", 13);
     world.turn();
