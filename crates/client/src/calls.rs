@@ -7,8 +7,8 @@ use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
 use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, FleetView, HostExcluded, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease,
-    NewRollout, ReleaseView, Shipped,
+    Adopt, Fix, FleetView, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken,
+    NewRelease, NewRollout, ReleaseView, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -156,6 +156,11 @@ impl Client {
     /// Lets every rollout under way go on without a host; returns them.
     pub fn exclude_host(&self, host: HostId, order: &HostOrder) -> Result<HostExcluded, Error> {
         self.post_json(&format!("/api/v1/deliver/hosts/{host}/exclude"), order)
+    }
+
+    /// Has a host try again what it is blocked at, went back from, or runs otherwise.
+    pub fn fix_host(&self, host: HostId, fix: &Fix) -> Result<HostFixed, Error> {
+        self.post_json(&format!("/api/v1/deliver/hosts/{host}/fix"), fix)
     }
 
     /// Says that a host is gone for good.

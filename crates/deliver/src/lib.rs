@@ -8,6 +8,7 @@
 //! is `judge`'s; who saves a plan and asks the hosts is `engine`'s.
 
 pub mod definition;
+pub mod fix;
 pub mod fleet;
 pub mod freeze;
 pub mod gate;

@@ -53,6 +53,14 @@ pub enum Fact {
         host: HostName,
         reason: String,
     },
+    /// A person had it try again what it is asked for of a service, for all that it said before.
+    HostTriesAgain {
+        host: HostName,
+        service: ServiceName,
+        proof: Proof,
+        why: String,
+        reason: String,
+    },
     /// A person said that it is gone for good: it is expected no longer, and its token is void.
     HostRetired {
         host: HostName,

@@ -417,6 +417,9 @@ pub(crate) enum HostsCommand {
     /// This server was restored from an old backup and hosts are ahead of it: show what differs; with
     /// --keep or --follow go on from there
     Adopt(AdoptFleet),
+    /// Have a host try again what it is blocked at, went back from, or runs otherwise; see first to what stood in
+    /// its way
+    Fix(FixHost),
     /// A host is gone for good: it is expected no longer, and its token is void
     Retire(HostOrder),
 }
@@ -429,6 +432,21 @@ pub(crate) struct AdoptFleet {
     /// Hosts that are ahead are asked for what this server knows, which may be older than what they run
     #[arg(long)]
     pub(crate) follow: bool,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FixHost {
+    pub(crate) host: HostName,
+    /// Only this service (default: every one that needs it)
+    pub(crate) service: Option<ServiceName>,
     /// Why, for the journal
     #[arg(
         long,

@@ -89,6 +89,11 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
     ),
     (
         "POST",
+        "/api/v1/deliver/hosts/{id}/fix",
+        "Have a host try again what it could not do",
+    ),
+    (
+        "POST",
         "/api/v1/deliver/hosts/{id}/retire",
         "Say that a host is gone for good",
     ),

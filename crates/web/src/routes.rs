@@ -169,6 +169,12 @@ pub fn all() -> Vec<Route> {
         ),
         route(
             post_.clone(),
+            "/api/v1/deliver/hosts/{id}/fix",
+            operator,
+            post(api::fix::fix),
+        ),
+        route(
+            post_.clone(),
             "/api/v1/deliver/hosts/{id}/retire",
             admin,
             post(api::hosts::retire),

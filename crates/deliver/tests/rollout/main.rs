@@ -5,6 +5,7 @@
 //! and the invariants of `deliver::rollout`. So each test here is a test of those too.
 
 mod exclude;
+mod fixes;
 mod fleet;
 mod freezes;
 mod gate;

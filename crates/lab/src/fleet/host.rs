@@ -24,6 +24,8 @@ pub struct Trouble {
     pub is_late_by: Duration,
     /// A new release never becomes healthy here.
     pub reverts: bool,
+    /// The next hook that runs here is cut short, and nobody knows how far it came.
+    pub cuts_a_hook_short: bool,
     /// Somebody started something else beside what was proved.
     pub runs_something_else: bool,
 }
@@ -145,6 +147,9 @@ impl Host {
         for service in self.services.values_mut() {
             service.serve(of, traffic, random, now);
             service.act(of, &self.trouble, now);
+            if service.is_uncertain() {
+                self.trouble.cuts_a_hook_short = false;
+            }
             self.ran.extend(service.running().cloned());
         }
     }

@@ -41,6 +41,8 @@ enum Stage {
     Fetching,
     Starting,
     Settled,
+    /// Its hook did not end, and it waits for another order.
+    Uncertain,
     /// It went back to what ran before.
     Reverted {
         why: String,
@@ -164,9 +166,9 @@ impl Service {
     ) {
         self.crash(of, now);
         match self.stage {
-            Stage::Fetching => self.fetch(now),
+            Stage::Fetching => self.fetch(trouble, now),
             Stage::Starting => self.start(of, trouble, now),
-            Stage::Settled | Stage::Reverted { .. } => {}
+            Stage::Settled | Stage::Uncertain | Stage::Reverted { .. } => {}
         }
         let (proof, why) = self.proof(trouble);
         if (proof, why.as_str()) != (self.told.0, self.told.1.as_str()) {
@@ -179,7 +181,12 @@ impl Service {
         }
     }
 
-    fn fetch(&mut self, now: Timestamp) {
+    /// Tells whether it waits for a person.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.stage == Stage::Uncertain
+    }
+
+    fn fetch(&mut self, trouble: &Trouble, now: Timestamp) {
         if self.wish.state == DesiredState::Stopped {
             self.serving = None;
             self.stage = Stage::Settled;
@@ -189,6 +196,8 @@ impl Service {
                 slot.desired = wish;
             }
             self.stage = Stage::Settled;
+        } else if self.is_on_disk() && trouble.cuts_a_hook_short {
+            self.stage = Stage::Uncertain;
         } else if self.is_on_disk() {
             self.coming = Some(self.slot(self.wish.clone(), now));
             self.pids += 1;
@@ -312,6 +321,7 @@ impl Service {
         let version = &self.wish.release.version;
         match &self.stage {
             Stage::Reverted { why } => (Proof::Reverted, why.clone()),
+            Stage::Uncertain => (Proof::Blocked, "hook uncertain: pre_start".into()),
             Stage::Fetching if trouble.has_full_disk && !self.is_on_disk() => (
                 Proof::Blocked,
                 "the disk is full: 12 MB free, 310 MB needed".into(),

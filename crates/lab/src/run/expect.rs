@@ -118,6 +118,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             refused(world.order(person, change, *order).await, text)
         }
         Then::SchemaRefused(person, word, text) => refused(world.schema(person, word).await, text),
+        Then::FixingRefused(person, host, text) => refused(world.fix(person, host).await?, text),
         Then::ExcludingRefused(person, host, text) => {
             refused(world.exclude(person, host).await?, text)
         }

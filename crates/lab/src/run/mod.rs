@@ -139,6 +139,10 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             let said = world.schema(person, word).await;
             said.context("it was refused")?;
         }
+        When::Fixes(person, name) => {
+            let fixed = world.fix(person, name).await?;
+            fixed.context("it was refused")?;
+        }
         When::Freezes(person, rule) => {
             let set = world.freeze(person, rule.clone()).await;
             set.context("it was refused")?;
@@ -159,6 +163,7 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
         When::BackAs(name, Some(version)) => world.host(name)?.come_back_with(version, now)?,
         When::DiskFull(name, full) => world.host(name)?.trouble_mut().has_full_disk = *full,
         When::Late(name, by) => world.host(name)?.trouble_mut().is_late_by = *by,
+        When::HookCutShort(name) => world.host(name)?.trouble_mut().cuts_a_hook_short = true,
         When::Reverts(name) => world.host(name)?.trouble_mut().reverts = true,
         When::Drifts(name, drifts) => {
             world.host(name)?.trouble_mut().runs_something_else = *drifts;

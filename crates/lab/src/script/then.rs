@@ -44,6 +44,7 @@ pub enum Then {
     OrderRefused(String, Command, Option<Which>, String),
     SchemaRefused(String, SchemaWord, String),
     ExcludingRefused(String, HostName, String),
+    FixingRefused(String, HostName, String),
     Notes(usize),
     Pages(usize),
     MessageSays(String),
@@ -199,6 +200,13 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
                 word,
                 f.get(3).to_owned(),
             ))
+        },
+    },
+    Sentence {
+        pattern: "{person} having {host} try again is refused with {text}",
+        make: |f| {
+            let (person, text) = (f.get(0).to_owned(), f.get(2).to_owned());
+            Ok(Then::FixingRefused(person, f.read(1)?, text))
         },
     },
     Sentence {

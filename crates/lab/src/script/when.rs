@@ -20,6 +20,8 @@ pub enum When {
     Says(String, Command, Option<Which>),
     /// A person's word about the rollouts under way.
     Excludes(String, HostName),
+    /// A person's consent to another try.
+    Fixes(String, HostName),
     Retired(HostName),
     /// As its server may say after it was restored from a backup that old.
     SawMore(HostName, usize),
@@ -35,6 +37,7 @@ pub enum When {
     DiskFull(HostName, bool),
     Late(HostName, Duration),
     Reverts(HostName),
+    HookCutShort(HostName),
     Drifts(HostName, bool),
     Restart,
     Alert(PostedAlert),
@@ -130,6 +133,14 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{person} excludes {host}",
         make: |f| Ok(When::Excludes(f.get(0).to_owned(), f.read(1)?)),
+    },
+    Sentence {
+        pattern: "{person} has {host} try again",
+        make: |f| Ok(When::Fixes(f.get(0).to_owned(), f.read(1)?)),
+    },
+    Sentence {
+        pattern: "the next hook of {host} is cut short",
+        make: |f| Ok(When::HookCutShort(f.read(0)?)),
     },
     Sentence {
         pattern: "{host} is retired",

@@ -16,8 +16,8 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, HostExcluded, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease, NewRollout,
-    ShipWith, Shipped,
+    Adopt, Fix, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease,
+    NewRollout, ShipWith, Shipped,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -378,6 +378,18 @@ impl World {
         let path = format!("/api/v1/deliver/hosts/{id}/exclude");
         let order = HostOrder::default();
         let answer: Result<HostExcluded, Problem> = self.post(&path, &token, &order).await;
+        Ok(answer.map(drop))
+    }
+
+    /// Has a host try again what it could not do.
+    ///
+    /// # Errors
+    /// A host that is not expected; within, the server's refusal.
+    pub async fn fix(&mut self, person: &str, host: &HostName) -> Result<Result<(), Problem>> {
+        let id = self.expected(host).await?;
+        let token = self.token_of(person).await.map_err(told)?;
+        let path = format!("/api/v1/deliver/hosts/{id}/fix");
+        let answer: Result<HostFixed, Problem> = self.post(&path, &token, &Fix::default()).await;
         Ok(answer.map(drop))
     }
 

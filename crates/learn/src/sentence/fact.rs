@@ -80,6 +80,18 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             who(&entry.actor),
             colon(reason)
         ),
+        Fact::HostTriesAgain {
+            host,
+            service,
+            proof,
+            why,
+            reason,
+        } => format!(
+            "{} had {host} try {service} again{}; it was {proof}{}.",
+            who(&entry.actor),
+            colon(reason),
+            colon(why)
+        ),
         Fact::HostRetired { host, reason } => format!(
             "{} retired {host}{}; it is expected no longer, and its token is void.",
             who(&entry.actor),

@@ -100,6 +100,16 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "jonas excluded web-8: new disk; it gets the release when it is back.",
         ),
         (
+            Fact::HostTriesAgain {
+                host: name(2),
+                service: shop(),
+                proof: Proof::Blocked,
+                why: "the pre_start hook did not end".to_owned(),
+                reason: "looked at the tables".to_owned(),
+            },
+            "jonas had web-2 try shop again: looked at the tables; it was blocked: the pre_start hook did not end.",
+        ),
+        (
             Fact::HostRetired {
                 host: name(8),
                 reason: String::new(),
@@ -857,9 +867,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::SchemaBegun { .. } => 58,
         Fact::SchemaSet { .. } => 59,
         Fact::UndoRefused { .. } => 60,
+        Fact::HostTriesAgain { .. } => 61,
     }
 }
-const VARIANTS: usize = 61;
+const VARIANTS: usize = 62;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

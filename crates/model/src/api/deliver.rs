@@ -95,6 +95,31 @@ pub struct HostExcluded {
     pub changes: Vec<ChangeId>,
 }
 
+/// `POST /api/v1/deliver/hosts/{id}/fix`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Fix {
+    /// Absent: every service that needs it.
+    #[serde(default)]
+    pub service: Option<ServiceName>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Is what `fix` answers: what the host tries again, by service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HostFixed {
+    pub tries: Vec<TriedAgain>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TriedAgain {
+    pub service: ServiceName,
+    pub version: Version,
+    /// What the host said of it until then, and why.
+    pub proof: Proof,
+    pub why: String,
+}
+
 /// `GET /api/v1/deliver/fleet`: whether hosts have seen newer orders than this server knows of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FleetView {

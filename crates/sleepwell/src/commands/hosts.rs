@@ -1,23 +1,24 @@
-//! `sleepwell hosts [SERVICE]`, what is said of one host: `hosts exclude | retire HOST`, and of all:
-//! `hosts adopt`.
+//! `sleepwell hosts [SERVICE]`, what is said of one host: `hosts exclude | fix | retire HOST`, and of
+//! all: `hosts adopt`.
 
 use anyhow::Result;
 use client::Client;
 use model::api::Problem;
-use model::api::deliver::{Adopt, HostView};
+use model::api::deliver::{Adopt, Fix, HostView, TriedAgain};
 use model::deliver::{Adoption, Proof};
 use model::{HostName, ServiceName, words};
 use runtime::Clock;
 
 use super::connect::connect;
 use super::{Failed, print, print_json, style};
-use crate::args::{AdoptFleet, Global, HostOrder, Hosts, HostsCommand};
+use crate::args::{AdoptFleet, FixHost, Global, HostOrder, Hosts, HostsCommand};
 use crate::show;
 
 pub(crate) fn run(global: &Global, args: &Hosts) -> Result<u8> {
     match &args.command {
         None => list(global, args),
         Some(HostsCommand::Exclude(order)) => exclude(global, order),
+        Some(HostsCommand::Fix(order)) => fix(global, order),
         Some(HostsCommand::Retire(order)) => retire(global, order),
         Some(HostsCommand::Adopt(order)) => adopt(global, order),
     }
@@ -99,6 +100,47 @@ fn exclude(global: &Global, order: &HostOrder) -> Result<u8> {
         host.name
     ))?;
     Ok(0)
+}
+
+fn fix(global: &Global, order: &FixHost) -> Result<u8> {
+    let client = connect(global)?;
+    let host = find(&client, &order.host)?;
+    let fixed = client.fix_host(
+        host.id,
+        &Fix {
+            service: order.service.clone(),
+            reason: order.reason.clone(),
+        },
+    )?;
+    if global.json.is_some() {
+        print_json(&fixed)?;
+        return Ok(0);
+    }
+    for tried in &fixed.tries {
+        print(&again(&host, tried))?;
+    }
+    Ok(0)
+}
+
+fn again(host: &HostView, tried: &TriedAgain) -> String {
+    let TriedAgain {
+        service,
+        version,
+        proof,
+        why,
+    } = tried;
+    let when = match host.unknown_since {
+        Some(_) => " when it is back",
+        None => "",
+    };
+    let mut text = format!(
+        "{} tries {service} {version} again{when}; it was {proof}: {why}\n",
+        host.name
+    );
+    if *proof == Proof::Drifted {
+        text.push_str("A process its agent did not start stays; end that one on the host.\n");
+    }
+    text
 }
 
 fn retire(global: &Global, order: &HostOrder) -> Result<u8> {

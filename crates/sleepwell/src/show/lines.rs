@@ -91,6 +91,20 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
             field("by", &item.actor),
             field("reason", reason),
         ],
+        Fact::HostTriesAgain {
+            host,
+            service,
+            proof,
+            why,
+            reason,
+        } => vec![
+            field("host", host),
+            field("service", service),
+            field("was", proof),
+            field("why", why),
+            field("by", &item.actor),
+            field("reason", reason),
+        ],
         Fact::BehindFleet {
             host,
             service,

@@ -64,7 +64,7 @@ pub(crate) async fn exclude(
     Path(id): Path<HostId>,
     Body(order): Body<HostOrder>,
 ) -> Result<(StatusCode, Json<HostExcluded>)> {
-    let word = Word::new(&app, &caller, order);
+    let word = Word::new(&app, &caller, order.reason);
     let changes = app
         .store
         .write(move |tx| exclude_everywhere(tx, id, &word))
@@ -81,7 +81,7 @@ pub(crate) async fn retire(
     Path(id): Path<HostId>,
     Body(order): Body<HostOrder>,
 ) -> Result<StatusCode> {
-    let word = Word::new(&app, &caller, order);
+    let word = Word::new(&app, &caller, order.reason);
     app.store.write(move |tx| retire_now(tx, id, &word)).await?;
     app.wakes.journal.nudge();
     app.wakes.rollouts.nudge();
@@ -89,25 +89,25 @@ pub(crate) async fn retire(
 }
 
 /// Is what a person says of a host, and when.
-struct Word {
+pub(super) struct Word {
     by: String,
-    reason: String,
+    pub(super) reason: String,
     now: Timestamp,
     ids: Ids,
 }
 
 impl Word {
-    fn new(app: &App, caller: &Caller, mut order: HostOrder) -> Self {
-        cut(&mut order.reason);
+    pub(super) fn new(app: &App, caller: &Caller, mut reason: String) -> Self {
+        cut(&mut reason);
         Self {
             by: caller.name.clone(),
-            reason: order.reason,
+            reason,
             now: app.clock.now(),
             ids: app.ids.clone(),
         }
     }
 
-    fn entry(&self, subject: Subject, causes: Vec<EntryId>, fact: &Fact) -> Entry {
+    pub(super) fn entry(&self, subject: Subject, causes: Vec<EntryId>, fact: &Fact) -> Entry {
         Entry {
             id: self.ids.entry(self.now),
             at: self.now,
@@ -118,10 +118,18 @@ impl Word {
             body: fact.to_body(),
         }
     }
+
+    /// Makes the entry of what follows from an entry of this word.
+    pub(super) fn outcome(&self, of: &Entry, fact: &Fact) -> Entry {
+        Entry {
+            actor: "sleepwell".into(),
+            ..self.entry(of.subject.clone(), vec![of.id], fact)
+        }
+    }
 }
 
 /// Reads a host that is still expected.
-fn expected(tx: &mut Tx<'_>, id: HostId) -> std::result::Result<Host, Failure> {
+pub(super) fn expected(tx: &mut Tx<'_>, id: HostId) -> std::result::Result<Host, Failure> {
     let host = store::host::get(tx, id)?.filter(|host| host.retired_at.is_none());
     host.ok_or_else(|| unknown("host", id, "GET /api/v1/deliver/hosts lists them"))
 }
@@ -207,7 +215,7 @@ fn retire_now(tx: &mut Tx<'_>, id: HostId, word: &Word) -> std::result::Result<(
 }
 
 /// Returns the rollouts under way that have the host in a ring, oldest first.
-fn under_way_with(
+pub(super) fn under_way_with(
     tx: &mut Tx<'_>,
     id: HostId,
 ) -> std::result::Result<Vec<Versioned>, store::Error> {

@@ -6,6 +6,7 @@ pub(crate) mod cdevents;
 pub(crate) mod changes;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod fix;
 pub(crate) mod fleet;
 pub(crate) mod freezes;
 pub(crate) mod hooks;

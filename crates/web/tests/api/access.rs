@@ -44,6 +44,11 @@ const MAP: &[(&str, &str, Access)] = &[
     ),
     (
         "POST",
+        "/api/v1/deliver/hosts/{id}/fix",
+        Needs(Role::Operator),
+    ),
+    (
+        "POST",
         "/api/v1/deliver/hosts/{id}/retire",
         Needs(Role::Admin),
     ),

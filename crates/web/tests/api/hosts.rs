@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use model::api::agent::Enrolled;
-use model::api::deliver::{HostExcluded, HostView};
+use model::api::deliver::{HostExcluded, HostFixed, HostView};
+use model::deliver::Proof;
 use model::{ChangeId, Fact, HostId, Role, Subject};
 use serde_json::{Value, json};
 
-use crate::agents::{facts_about, sync};
+use crate::agents::{ask, facts_about, reported, sync};
 use crate::support::{Answer, ONE_RING, World, definition, enrol};
 
 struct Fleet {
@@ -235,5 +236,130 @@ async fn another_machine_takes_the_name_of_a_retired_host_and_nothing_of_its_his
     assert!(
         matches!(facts[told..], [Fact::HostRefused { .. }]),
         "{facts:?}"
+    );
+}
+
+impl Fleet {
+    /// Lets a host say that it cannot go on with its newest order.
+    async fn blocks(&self, n: usize) {
+        let mut told = reported(&self.world, Proof::Blocked);
+        told.why = "hook uncertain: pre_start".into();
+        let asked = self.generation(n).await;
+        (told.generation_seen, told.generation_applied) = (asked, 0);
+        let report = json!({ "reported": [told] });
+        let answer = sync(&self.world, &self.hosts[n - 1].token, report).await;
+        answer.expect(StatusCode::OK);
+    }
+
+    async fn generation(&self, n: usize) -> u64 {
+        let host = self.hosts[n - 1].agent_id;
+        let desired = self
+            .world
+            .read(move |tx| store::fleet::desired_of(tx, host));
+        desired.await[0].generation
+    }
+
+    async fn fix(&self, n: usize, body: &Value) -> Answer {
+        let host = self.hosts[n - 1].agent_id;
+        self.say(&self.operator, host, "fix", body).await
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_host_is_asked_once_more_and_the_rollout_knows_why() {
+    let fleet = fleet().await;
+    ask(&fleet.world, fleet.hosts[1].agent_id, "shop").await;
+    fleet.blocks(2).await;
+    let before = fleet.generation(2).await;
+    let body = json!({ "service": "shop", "reason": "looked at the tables" });
+    let fixed: HostFixed = fleet.fix(2, &body).await.expect(StatusCode::ACCEPTED).to();
+    let [tried] = fixed.tries.as_slice() else {
+        panic!("{fixed:?}");
+    };
+    assert_eq!(tried.proof, Proof::Blocked);
+    assert_eq!(tried.why, "hook uncertain: pre_start");
+    assert_eq!(fleet.generation(2).await, before + 1);
+
+    let mut journal = fleet.world.journal().await;
+    let (asked, said) = (journal.pop().unwrap(), journal.pop().unwrap());
+    assert_eq!(
+        (said.actor.as_str(), &asked.causes),
+        ("the operator", &vec![said.id])
+    );
+    for entry in [&asked, &said] {
+        assert_eq!(entry.subject, Subject::Change(ChangeId(1)));
+    }
+    let fact = Fact::from_body(&said.body).unwrap();
+    assert!(
+        matches!(&fact, Fact::HostTriesAgain { reason, .. } if reason == "looked at the tables"),
+        "{fact:?}"
+    );
+    let stored = fleet
+        .world
+        .read(|tx| store::rollout::get(tx, ChangeId(1)))
+        .await;
+    assert_eq!(
+        stored.unwrap().rollout.last_entry,
+        Some(said.id),
+        "it is a cause"
+    );
+
+    // Until the host has taken the new order, what it says is about the one before.
+    let again = fleet
+        .fix(2, &json!({}))
+        .await
+        .problem(409, "nothing_to_fix");
+    assert!(
+        again.title.contains("has not taken its newest order"),
+        "{again}"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_waits_for_nobody_is_not_asked_again() {
+    let fleet = fleet().await;
+    let entries = fleet.world.journal().await.len();
+    let nothing = fleet
+        .fix(1, &json!({}))
+        .await
+        .problem(409, "nothing_to_fix");
+    assert!(
+        nothing.title.contains("nothing is asked of it"),
+        "{nothing}"
+    );
+    ask(&fleet.world, fleet.hosts[0].agent_id, "shop").await;
+    let other = fleet.fix(1, &json!({ "service": "till" })).await;
+    let other = other.problem(409, "nothing_to_fix");
+    assert!(
+        other.title.contains("it is not asked for `till`"),
+        "{other}"
+    );
+    fleet.retire(1).await.expect(StatusCode::NO_CONTENT);
+    fleet.fix(1, &json!({})).await.problem(404, "unknown_host");
+    assert_eq!(
+        fleet.world.journal().await.len(),
+        entries + 1,
+        "the retirement"
+    );
+}
+
+#[tokio::test]
+async fn a_host_of_no_rollout_is_asked_again_as_well() {
+    let fleet = fleet().await;
+    let other = fleet.world.host("web-3", json!({})).await;
+    ask(&fleet.world, other.agent_id, "shop").await;
+    let told = reported(&fleet.world, Proof::Reverted);
+    let answer = sync(&fleet.world, &other.token, json!({ "reported": [told] })).await;
+    answer.expect(StatusCode::OK);
+    let answer = fleet
+        .say(&fleet.operator, other.agent_id, "fix", &json!({}))
+        .await;
+    answer.expect(StatusCode::ACCEPTED);
+    let told = facts_about(&fleet.world, "web-3").await;
+    let tries = |fact: &Fact| matches!(fact, Fact::HostTriesAgain { .. });
+    assert_eq!(
+        told.iter().filter(|fact| tries(fact)).count(),
+        1,
+        "{told:?}"
     );
 }
