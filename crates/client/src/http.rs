@@ -412,7 +412,7 @@ fn agent(base: &str, pin: Option<KeyPin>) -> Agent {
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
-            .chain(Tls::new(pin));
+            .chain(Tls::new(base, pin));
     Agent::with_parts(config.build(), connector, DefaultResolver::default())
 }
 

@@ -389,6 +389,7 @@ mod tests {
             ("https://sleepwell.example.com", "sleepwell.example.com"),
             ("https://10.0.0.5:7700/x", "10.0.0.5"),
             ("https://[fd00::1]:7700", "fd00::1"),
+            ("https://a.example/x", "a.example"),
             ("https://", ""),
         ] {
             assert_eq!(host_of(url), host);

@@ -16,19 +16,22 @@ use ureq::unversioned::transport::{
 
 use super::trust::{self, Distrust, Verifier};
 
-/// Encrypts connections to addresses that begin with `https://`, and leaves others as they are unless a key is
-/// pinned.
+/// Encrypts connections to addresses that begin with `https://`, and leaves others as they are: to a server in the
+/// clear, or to a proxy on the way to one.
 #[derive(Debug)]
 pub(crate) struct Tls {
     pin: Option<KeyPin>,
+    /// A key was named for a server that is to be asked in the clear.
+    refuses: bool,
     /// Made for the first connection: the system's list of signers takes a while to read.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Tls {
-    pub(crate) fn new(pin: Option<KeyPin>) -> Self {
+    pub(crate) fn new(base_url: &str, pin: Option<KeyPin>) -> Self {
         Self {
             pin,
+            refuses: pin.is_some() && !base_url.starts_with("https://"),
             config: OnceLock::new(),
         }
     }
@@ -61,11 +64,11 @@ impl<In: Transport> Connector<In> for Tls {
         let Some(transport) = chained else {
             return Ok(None);
         };
+        if self.refuses {
+            return Err(distrusted(Distrust::NotAsked));
+        }
         if !details.needs_tls() {
-            return match self.pin {
-                Some(_) => Err(distrusted(Distrust::NotAsked)),
-                None => Ok(Some(Either::A(transport))),
-            };
+            return Ok(Some(Either::A(transport)));
         }
         let host = details.uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');

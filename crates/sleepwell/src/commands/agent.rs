@@ -32,8 +32,13 @@ fn token(global: &Global, args: &AgentToken) -> Result<u8> {
         ),
         None => (String::new(), String::new()),
     };
+    let consent = if is_private(client.base_url()) {
+        ""
+    } else {
+        " --plain-http"
+    };
     print(&format!(
-        "sleepwell agent join {} {}{options}\n\nIt works once, until {}.\n{whom}",
+        "sleepwell agent join {} {}{options}{consent}\n\nIt works once, until {}.\n{whom}",
         client.base_url(),
         token.token,
         token.expires_at

@@ -10,6 +10,7 @@ use model::KeyPin;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 use crate::harness::definition::Definition;
+use crate::harness::front;
 use crate::harness::process::{Ended, Process, sleepwell};
 use crate::harness::world::World;
 
@@ -165,6 +166,28 @@ fn a_request_in_the_clear_is_told_to_encrypt() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("needs_tls"), "{answer}");
+}
+
+#[test]
+fn a_proxy_on_the_way_changes_nothing_about_who_is_believed() {
+    let world = self_signed(0);
+    let proxy = front::proxy(address(&world.url()).parse().unwrap());
+    let proxy = format!("http://{proxy}");
+    let token = read(&world.data().join("admin-token"));
+    // Nobody answers there; whatever does is behind the proxy.
+    let ask = |pin: &str| {
+        let words = ["hosts", "--server", "https://192.0.2.1:7700", "--pin", pin];
+        let env = [
+            ("HTTPS_PROXY", Path::new(&proxy)),
+            ("SLEEPWELL_TOKEN", Path::new(token.trim())),
+        ];
+        abroad(&world, &words, &env)
+    };
+    let known = ask(&world.pin().unwrap().to_string());
+    assert_eq!(known.code, Some(0), "{}", known.said);
+    let other = ask(&"0".repeat(64));
+    assert_eq!(other.code, Some(1), "{}", other.said);
+    assert!(other.said.contains("it shows the key"), "{}", other.said);
 }
 
 /// Is a certificate authority of a company.
