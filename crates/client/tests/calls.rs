@@ -66,6 +66,7 @@ fn all_hosts_are_asked_for_page_by_page() {
         id: model::HostId::new(at, n as u128),
         name: format!("web-{n}").parse().unwrap(),
         labels: model::Labels::default(),
+        agent_version: String::new(),
         last_seen: at,
         unknown_since: None,
         services: vec![],

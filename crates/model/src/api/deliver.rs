@@ -180,6 +180,9 @@ pub struct HostView {
     pub id: HostId,
     pub name: HostName,
     pub labels: Labels,
+    /// Of its agent, as it said last.
+    #[serde(default)]
+    pub agent_version: String,
     pub last_seen: Timestamp,
     pub unknown_since: Option<Timestamp>,
     pub services: Vec<HostService>,

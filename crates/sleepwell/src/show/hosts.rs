@@ -12,6 +12,8 @@ use super::text::{counted, wrap};
 
 /// Hosts in trouble that are named in the sentence; the table below has them all.
 const NAMED_HOSTS: usize = 5;
+/// The column of the agent's version.
+const AGENT: usize = 1;
 
 /// Returns a sentence and one line per host and service, in the order given.
 ///
@@ -27,17 +29,26 @@ pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String 
         line.end(&mut out);
     }
     out.push('\n');
-    let columns = [
+    let mut columns = vec![
         Column::new("host", 24),
-        Column::new("service", 20).leaves(4),
-        Column::new("ring", 16).leaves(3),
+        Column::new("agent", 12).leaves(1),
+        Column::new("service", 20).leaves(5),
+        Column::new("ring", 16).leaves(4),
         Column::new("runs", 20),
-        Column::new("should", 20).leaves(5),
-        Column::new("digest", 12).leaves(1),
+        Column::new("should", 20).leaves(6),
+        Column::new("digest", 12).leaves(2),
         Column::new("state", 32),
-        Column::new("why", 80).squeezed_to(16).leaves(2),
+        Column::new("why", 80).squeezed_to(16).leaves(3),
     ];
-    let rows: Vec<Vec<Cell>> = hosts.iter().flat_map(|host| rows(host, now)).collect();
+    let mut rows: Vec<Vec<Cell>> = hosts.iter().flat_map(|host| rows(host, now)).collect();
+    // Where all are the same, the room is the reasons'.
+    if hosts
+        .iter()
+        .all(|host| host.agent_version == hosts[0].agent_version)
+    {
+        columns.remove(AGENT);
+        rows.iter_mut().for_each(|row| drop(row.remove(AGENT)));
+    }
     table::write(&columns, &rows, style, &mut out);
     out
 }
@@ -93,6 +104,7 @@ fn row(host: &HostView, service: &HostService, now: Timestamp) -> Vec<Cell> {
     let digest = service.running_digest.map(|digest| digest.short());
     vec![
         (Ink::Plain, host.name.to_string()),
+        (Ink::Dim, host.agent_version.clone()),
         (Ink::Plain, service.service.to_string()),
         (Ink::Plain, service.ring.to_string()),
         (
@@ -124,6 +136,7 @@ fn row_without_service(host: &HostView, now: Timestamp) -> Vec<Cell> {
     let empty = || (Ink::Dim, "-".to_owned());
     vec![
         (Ink::Plain, host.name.to_string()),
+        (Ink::Dim, host.agent_version.clone()),
         empty(),
         empty(),
         empty(),

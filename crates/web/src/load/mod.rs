@@ -230,6 +230,7 @@ fn hosts_of_page(
                 unknown_since: host.unknown_since(now),
                 name: host.name,
                 labels: host.labels,
+                agent_version: host.agent_version,
             }
         })
         .collect())

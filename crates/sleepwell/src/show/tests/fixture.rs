@@ -500,6 +500,7 @@ pub(super) fn hosts() -> Vec<HostView> {
         id: HostId::new(at("10:00:00"), 1),
         name: parsed(name),
         labels: Labels::default(),
+        agent_version: "0.4.1".to_owned(),
         last_seen: unknown_since.unwrap_or(at("14:12:00")),
         unknown_since,
         services,

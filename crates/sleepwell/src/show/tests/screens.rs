@@ -183,6 +183,23 @@ fn hosts_show_what_they_really_run() {
 }
 
 #[test]
+fn agents_are_told_apart_while_a_fleet_is_brought_to_another_version() {
+    let now = fixture::at("14:12:00");
+    let mut hosts = fixture::hosts();
+    hosts[1].agent_version = "0.5.0".to_owned();
+    let shown = hosts::table(&hosts, now, WIDE);
+    let line = |host: &str| shown.lines().find(|line| line.starts_with(host)).unwrap();
+    assert!(line("host").starts_with("host   agent  service"), "{shown}");
+    assert!(line("web-1").starts_with("web-1  0.4.1  shop"), "{shown}");
+    assert!(line("web-2").starts_with("web-2  0.5.0  shop"), "{shown}");
+    let narrow = hosts::table(&hosts, now, NARROW);
+    assert!(
+        !narrow.contains("0.5.0"),
+        "it is the first to leave:\n{narrow}"
+    );
+}
+
+#[test]
 fn alerts_say_whether_anybody_knows() {
     let (alerts, now) = (alert_fixture::alerts(), fixture::at("14:12:00"));
     assert_snapshot!("alerts_wide", alerts::table(&alerts, now, WIDE));
