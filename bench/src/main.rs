@@ -9,6 +9,7 @@ mod alerts;
 mod figures;
 mod fleet;
 mod journal;
+mod judge;
 mod release;
 mod size;
 
@@ -21,7 +22,7 @@ fn main() -> Result<()> {
         .build()?;
     let mut named: Vec<String> = std::env::args().skip(1).collect();
     if named.is_empty() {
-        named = ["journal", "alerts", "size", "release"]
+        named = ["journal", "alerts", "size", "release", "judge"]
             .map(str::to_owned)
             .to_vec();
     }
@@ -31,7 +32,10 @@ fn main() -> Result<()> {
             "alerts" => runtime.block_on(alerts::run())?,
             "size" => runtime.block_on(size::run())?,
             "release" => release::run()?,
-            _ => bail!("nothing is called `{name}`; there are journal, alerts, size and release"),
+            "judge" => judge::run()?,
+            _ => bail!(
+                "nothing is called `{name}`; there are journal, alerts, size, release and judge"
+            ),
         }
     }
     Ok(())

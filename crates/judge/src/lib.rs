@@ -42,12 +42,10 @@ mod watch;
 mod golden;
 #[cfg(test)]
 mod long_streams;
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 mod random;
-#[cfg(test)]
-mod simulation;
-#[cfg(test)]
-mod slow_requests;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 
 pub use look::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Total};
 pub use thresholds::THRESHOLD_REQUESTS;

@@ -42,6 +42,7 @@ impl Random {
     }
 
     /// Draws from a normal distribution around 0.
+    #[cfg(test)]
     pub(crate) fn deviation(&mut self, deviation: f64) -> f64 {
         deviation * self.normal()
     }

@@ -119,7 +119,7 @@ impl SignalTest {
     }
 
     /// Weighs a batch of a counted signal.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn count(
         &mut self,
         arms: &crate::look::Arms,
