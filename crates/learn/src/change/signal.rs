@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::api::change::{SignalState, SignalView};
+use model::api::change::{LatencyPicture, SignalState, SignalView};
 use model::judge::{Counts, Evidence, MetricEvidence, Verdict};
 use model::observe::{Level, Signal};
 
@@ -42,6 +42,10 @@ fn judged(metric: &MetricEvidence, level: Level, evidence: &Evidence) -> SignalV
         harm: harm(metric, evidence),
         state: signal_state(metric, evidence),
         slower_than: slower_than(metric),
+        picture: metric.latency.as_ref().map(|latency| LatencyPicture {
+            unit: latency.unit,
+            band: latency.band.clone(),
+        }),
         mean: metric.mean.clone(),
     }
 }
@@ -66,6 +70,7 @@ fn unjudged(name: &str, signal: &Signal) -> SignalView {
         harm: 0.0,
         state: SignalState::NoTraffic,
         slower_than: None,
+        picture: None,
         mean: None,
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deliver::{Part, Proof};
-use crate::judge::{Counts, MeanEvidence, VerdictState};
-use crate::observe::{Change, ChangeState, Level};
+use crate::judge::{Band, Counts, MeanEvidence, VerdictState};
+use crate::observe::{Change, ChangeState, Level, Unit};
 use crate::{Digest, EntryId, HostName, Kind, RingName, Timestamp, Version};
 
 /// `GET /api/v1/observe/changes/{id}`.
@@ -109,9 +109,19 @@ pub struct SignalView {
     /// harm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slower_than: Option<String>,
+    /// A latency's requests on both sides, by how long they took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<LatencyPicture>,
     /// A mean has this in place of bad events and odds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<MeanEvidence>,
+}
+
+/// Is what is drawn of a latency, as it was at the newest verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LatencyPicture {
+    pub unit: Unit,
+    pub band: Band,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -152,6 +152,7 @@ mod tests {
             harm: 0.0,
             state: SignalState::Collecting,
             slower_than: None,
+            picture: None,
             mean: None,
         };
         assert_eq!(odds(&signal), "too few");
@@ -193,6 +194,7 @@ mod tests {
             harm: 1.0,
             state: SignalState::Bad,
             slower_than: Some("250 ms".into()),
+            picture: None,
             mean: None,
         };
         let words = |signal: &SignalView| -> Vec<String> {

@@ -1,5 +1,7 @@
 //! The plain page: the last changes and why, made on the server, readable without script.
 
+mod band;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
@@ -180,6 +182,7 @@ fn detail(view: &ChangeView, why: &Why, command: &str) -> Markup {
             @for ring in &view.rings { (ring_row(ring)) }
         }
         @if view.signals.iter().any(|signal| signal.canary.total + signal.control.total > 0) { (signals(&view.signals)) }
+        (band::pictures(&view.signals))
         @if !view.drifted.is_empty() {
             section { h2 { "Not where they should be" } (hosts(&view.drifted)) }
         }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use model::deliver::{Rollout, RolloutState};
+use model::judge::{Reason, Verdict, VerdictState};
 use model::observe::{Change, ChangeState};
 use model::{ChangeId, Entry, Fact, Kind, Role, Subject};
 use serde_json::json;
@@ -268,4 +269,62 @@ async fn what_a_proxy_brings_is_not_local() {
         .send()
         .await;
     answer.expect(StatusCode::OK);
+}
+
+/// Returns a failed verdict on the first change whose only signal is a latency that is worse above 100 ms.
+fn slower(world: &World) -> Verdict {
+    let counts = |bad, total| json!({ "bad": bad, "total": total });
+    let side = |canary: f64, control: f64, at_most: f64| json!({ "at_most": at_most, "canary": canary, "control": control });
+    let band = json!({
+        "alpha": 0.05, "canary_half_width": 0.043, "control_half_width": 0.016,
+        "points": [
+            side(0.02, 0.02, 0.005), side(0.09, 0.11, 0.01), side(0.23, 0.27, 0.025),
+            side(0.42, 0.61, 0.05), side(0.57, 0.81, 0.1), side(0.69, 0.925, 0.25),
+            side(0.93, 0.975, 0.5), side(0.985, 0.995, 1.0), side(0.998, 0.999, 2.5),
+        ],
+    });
+    let metric = json!({
+        "metric": "pay_time", "kind": "latency", "critical": true, "advisory": false, "weight": 1.0,
+        "log_e": 5.0, "log_e_pass": 0.0, "log_e_abs": 0.0, "cleared": false,
+        "canary": counts(1_240, 4_000), "control": counts(2_100, 28_000),
+        "odds_ratio": 5.5, "odds_at_least": 3.0, "odds_at_most": null,
+        "dispersion": { "phi": 1.0, "source": "aa", "batches": 3_600, "widest_s": 60 },
+        "psi_leading": 3.0, "trace": [],
+        "latency": { "unit": "s", "thresholds": [], "leading": 0, "band": band },
+    });
+    let digest = model::Digest::of(b"");
+    let evidence = json!({
+        "started": world.now(), "looks": 30, "alpha": 0.01, "rule": "global", "log_e": 5.0,
+        "needed": 4.6, "metrics": [metric], "control": { "kind": "hosts", "hosts": 7 },
+        "excluded": [], "unattributed": 0, "definition": digest, "judge_version": "1",
+        "inputs_digest": digest,
+    });
+    Verdict {
+        id: world.app.ids.verdict(world.now()),
+        change: ChangeId(1),
+        ring: 0,
+        state: VerdictState::Fail,
+        reason: Reason::Harm,
+        at: world.now(),
+        evidence: serde_json::from_value(evidence).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_latency_is_drawn_and_said_for_those_who_do_not_see_it() {
+    let world = with_change("jonas").await;
+    let without = page(&world, "/c/1").await;
+    assert!(!without.text().contains("<svg"), "there is nothing to draw");
+    let (verdict, entry) = (slower(&world), world.app.ids.entry(world.now()));
+    world
+        .write(move |tx| store::judgement::insert(tx, &verdict, entry))
+        .await;
+    let answer = page(&world, "/c/1").await;
+    let said = "The bands of canary and control are apart from 50 ms to 250 ms, most at 100 ms: 57.0 % of the canary's requests take at most that long, and 81.0 % of the control's.";
+    let image = format!("role=\"img\" aria-label=\"{said}\"");
+    assert!(answer.text().contains(&image), "{}", answer.text());
+    assert!(answer.text().contains(&format!("<p>{said}</p>")));
+    assert!(answer.text().contains("<th scope=\"row\">250 ms</th>"));
+    // The policy of the page forbids styles in it.
+    assert!(!answer.text().contains("style="));
 }

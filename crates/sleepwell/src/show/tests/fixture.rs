@@ -100,6 +100,7 @@ fn signal(name: &str, canary: (u64, u64), control: (u64, u64), state: SignalStat
         harm: 0.0,
         state,
         slower_than: None,
+        picture: None,
         mean: None,
     }
 }
