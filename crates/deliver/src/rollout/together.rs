@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use model::deliver::{Command, Order, Rollout, RolloutState};
+use model::deliver::{Command, Order, RingHost, Rollout, RolloutState};
 use model::{ChangeId, Fact, Kind, ServiceName, Timestamp};
 
 use super::planner::Planner;
@@ -167,15 +167,17 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns since when an undo may ask hosts; none while a part that needs this one is on its way back.
+    /// Returns since when an undo may ask hosts; none while a part that needs this one is on its way back. One
+    /// that has changed no host has nothing to keep for it, and may still be waiting for its turn.
     pub(super) fn freed(&mut self, since: Timestamp) -> Option<Timestamp> {
         let change = self.next.change;
+        let has_changed = self.next.hosts().any(RingHost::is_changed);
         let Some(together) = &mut self.next.together else {
             return Some(since);
         };
         let is_needed = |part: &Rollout| together.needs(part.change).contains(&change);
         let mut parts = self.gates.parts.iter();
-        let is_kept = parts.any(|part| is_needed(part) && part.is_going_back());
+        let is_kept = has_changed && parts.any(|part| is_needed(part) && part.is_going_back());
         if together.freed_at.is_none() && !is_kept {
             together.freed_at = Some(self.now);
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use deliver::rollout::{Ordered, UNDO_DEADLINE, order, place, undo_with};
 use model::deliver::{
-    Command, IfRunning, Order, Part, Phase, Proof, RingSize, Rollout, RolloutState, Together,
-    WatchEnd,
+    Command, IfRunning, Order, Part, Phase, Proof, Queued, RingSize, Rollout, RolloutState,
+    Together, WatchEnd,
 };
 use model::{ChangeId, EntryId, Fact, ServiceName};
 
@@ -192,6 +192,18 @@ fn an_undo_lets_what_needs_it_go_back_first() {
     assert_eq!(asked(&world.after(secs(1))), [1, 2]);
     world.settle();
     assert!(world.is_undone());
+}
+
+#[test]
+fn a_part_that_has_changed_no_host_is_undone_at_once_and_never_owns_a_ring() {
+    let mut world = beside([&[], &[OWN]], RolloutState::Planned);
+    world.rollout.queued = Some(Queued {
+        behind: ChangeId(3),
+        refused: None,
+    });
+    world.parts[0].order = Some(undo());
+    world.order(Command::Undo);
+    assert!(world.is_undone(), "{:?}", world.rollout.state);
 }
 
 #[test]
