@@ -57,6 +57,15 @@ pub enum Refusal {
         ring: RingName,
         labels: Labels,
     },
+    #[error(
+        "`{host}` carries the labels of `{environment}` and of `{other}`; a host serves one environment of `{service}`"
+    )]
+    InTwoEnvironments {
+        service: ServiceName,
+        host: HostName,
+        environment: EnvironmentName,
+        other: EnvironmentName,
+    },
     #[error("no ring of environment `{environment}` holds a host")]
     NoRing { environment: EnvironmentName },
     #[error("`{service}` {version} is on its way there already: {change} is not over")]
@@ -86,6 +95,9 @@ impl Refusal {
             }
             Refusal::EmptyRing { labels, .. } => format!(
                 "label a host {labels}, or correct `hosts` of the ring; a ring that matches nothing would be skipped unseen"
+            ),
+            Refusal::InTwoEnvironments { environment, other, .. } => format!(
+                "tell `{environment}` and `{other}` apart by a label in `hosts` of each, and give each host the one of its own"
             ),
             Refusal::NoRing { .. } => {
                 "give one ring a number of hosts above 0, or `rest`".into()
@@ -182,6 +194,7 @@ fn hosts_of<'a>(plan: &EnvironmentPlan, new: &Start<'a>) -> Result<Vec<&'a Host>
         |host: &&Host| host.retired_at.is_none() && host.labels.contains_all(&plan.hosts);
     let mut hosts: Vec<&Host> = new.hosts.iter().filter(takes_part).collect();
     hosts.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    refuse_shared(&hosts, new)?;
 
     let environment = new.environment.clone();
     match plan.expected {
@@ -196,6 +209,25 @@ fn hosts_of<'a>(plan: &EnvironmentPlan, new: &Start<'a>) -> Result<Vec<&'a Host>
         }),
         _ => Ok(hosts),
     }
+}
+
+/// A host that two environments lay claim to would run what was shipped last, to either.
+fn refuse_shared(hosts: &[&Host], new: &Start<'_>) -> Result<(), Refusal> {
+    let others = new.release.definition.environments.iter();
+    for (other, plan) in others.filter(|(name, _)| **name != new.environment) {
+        if let Some(host) = hosts
+            .iter()
+            .find(|host| host.labels.contains_all(&plan.hosts))
+        {
+            return Err(Refusal::InTwoEnvironments {
+                service: new.release.service.clone(),
+                host: host.name.clone(),
+                environment: new.environment.clone(),
+                other: other.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Deals the hosts out to the rings; each is in the first that takes it. Rings that get none because

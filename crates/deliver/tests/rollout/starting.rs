@@ -130,6 +130,27 @@ fn only_hosts_with_the_labels_of_the_environment_take_part() {
 }
 
 #[test]
+fn a_host_that_two_environments_lay_claim_to_is_refused_by_name() {
+    let mut release = Setup::default().release();
+    let environments = &mut release.definition.environments;
+    let production = environments.values().next().unwrap().clone();
+    let mut staging = production.clone();
+    staging.hosts = Labels::new([("stage", "staging")]).unwrap();
+    environments.insert("staging".parse().unwrap(), staging);
+    let (own, mut both) = (host(1), host(2));
+    assert!(begin(&release, &[own.clone(), both.clone()]).is_ok());
+    both.labels.insert("stage", "staging").unwrap();
+    let refusal = begin(&release, &[own.clone(), both.clone()]).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "`web-2` carries the labels of `production` and of `staging`; a host serves one environment of `shop`"
+    );
+    assert!(refusal.hint().contains("by a label"), "{}", refusal.hint());
+    both.retired_at = Some(t0());
+    assert!(begin(&release, &[own, both]).is_ok(), "it is there no more");
+}
+
+#[test]
 fn fewer_hosts_than_expected_are_refused() {
     let mut release = Setup::default().release();
     let plans = release.definition.environments.values_mut();

@@ -94,9 +94,10 @@ async fn what_is_unknown_is_answered_with_what_is_known() {
 #[tokio::test]
 async fn with_several_environments_one_must_be_named() {
     let staging = format!(
-        "{ONE_RING}\n  staging:\n    hosts: {{ role: shop }}\n    strategy: rings\n    {ONE_RING}"
+        "{ONE_RING}\n  staging:\n    hosts: {{ stage: staging }}\n    strategy: rings\n    {ONE_RING}"
     );
     let (world, operator) = with_release(&staging).await;
+    world.host("staging-1", json!({ "stage": "staging" })).await;
     let problem = ship(&world, &operator, "shop", "1.0")
         .await
         .problem(422, "which_environment");
@@ -108,6 +109,24 @@ async fn with_several_environments_one_must_be_named() {
     start(&world, &operator, &new)
         .await
         .expect(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_host_of_two_environments_is_refused_whichever_is_shipped_to() {
+    let staging = format!(
+        "{ONE_RING}\n  staging:\n    hosts: {{ role: shop }}\n    strategy: rings\n    {ONE_RING}"
+    );
+    let (world, operator) = with_release(&staging).await;
+    for environment in ["production", "staging"] {
+        let new = json!({ "service": "shop", "version": "1.0", "environment": environment });
+        let problem = start(&world, &operator, &new)
+            .await
+            .problem(422, "cannot_start");
+        assert!(
+            problem.title.starts_with("`web-1` carries the labels"),
+            "{problem}"
+        );
+    }
 }
 
 #[tokio::test]
