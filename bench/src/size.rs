@@ -81,7 +81,7 @@ fn samples(fleet: &Fleet) -> Result<()> {
             let series: Vec<Series> = (0..SERIES)
                 .map(|i| series(i, now, HOUR_S - minute * 60))
                 .collect::<Result<_>>()?;
-            agent.samples(&wire::remote_write::encode(&series))?;
+            agent.samples(&wire::remote_write::encode(&series), now)?;
         }
     }
     Ok(())

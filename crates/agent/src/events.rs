@@ -15,6 +15,12 @@ const PERIOD: Duration = Duration::from_millis(500);
 pub(crate) fn run(shared: &Shared, stop: &crate::Stop) {
     let mut failures = 0;
     loop {
+        if shared.link.away().is_some() {
+            if stop.wait(shared.config.timings.retry.1) {
+                return;
+            }
+            continue;
+        }
         let wait = match send(shared) {
             Ok(true) => Duration::ZERO,
             Ok(false) => {
@@ -24,6 +30,9 @@ pub(crate) fn run(shared: &Shared, stop: &crate::Stop) {
             Err(e) => {
                 failures += 1;
                 tracing::debug!("events are kept: {e:#}");
+                if let Some(e) = e.downcast_ref() {
+                    shared.link.failed(e);
+                }
                 backoff(failures, shared.config.timings.retry)
             }
         };

@@ -63,6 +63,16 @@ pub fn boot_id() -> &'static str {
     })
 }
 
+/// Names this run of the agent: another one each time it is started.
+pub(crate) fn run_id() -> &'static str {
+    static RUN_ID: OnceLock<String> = OnceLock::new();
+    RUN_ID.get_or_init(|| {
+        std::fs::read_to_string("/proc/sys/kernel/random/uuid")
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    })
+}
+
 /// Returns all processes we may see, in no order.
 pub fn pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::hook::HookRun;
 use crate::procfs::ProcessId;
 
+/// So many release folders are remembered; a release asks for fewer to be kept.
+const KEPT: usize = 128;
+
 /// Is everything durable about one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -159,7 +162,7 @@ impl Record {
     pub(crate) fn used(&mut self, folder: String) {
         self.history.retain(|name| *name != folder);
         self.history.push(folder);
-        let too_many = self.history.len().saturating_sub(100);
+        let too_many = self.history.len().saturating_sub(KEPT);
         self.history.drain(..too_many);
     }
 }

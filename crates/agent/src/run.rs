@@ -11,13 +11,14 @@ use anyhow::{Context, bail};
 use model::ServiceName;
 use model::deliver::Desired;
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::hub::Hub;
+use crate::link::Link;
 use crate::record::Record;
 use crate::scrape::Unsent;
 use crate::state::State;
 use crate::worker::{Mailbox, Shared, Worker};
-use crate::{Config, Identity, Stop, events, scrape, sync};
+use crate::{Config, Identity, Stop, events, procfs, scrape, sync};
 
 /// Together a second.
 const LOCK_TRIES: u32 = 20;
@@ -27,7 +28,15 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// It never joined, another agent has the same `base`, or `state.db` cannot be read.
-pub fn run(mut config: Config, stop: &Stop) -> anyhow::Result<()> {
+pub fn run(config: Config, stop: &Stop) -> anyhow::Result<()> {
+    run_by(Arc::new(SystemClock::default()), config, stop)
+}
+
+/// Runs the agent by another clock.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_by(clock: Arc<dyn Clock>, mut config: Config, stop: &Stop) -> anyhow::Result<()> {
     let base = &config.base;
     std::fs::create_dir_all(base).with_context(|| format!("cannot make {}", base.display()))?;
     // `/proc` shows real paths; ours must be comparable with them.
@@ -37,13 +46,17 @@ pub fn run(mut config: Config, stop: &Stop) -> anyhow::Result<()> {
     let _lock = lock(&config.base)?;
     let identity = Identity::load(&config.base)?
         .with_context(|| format!("{} has not joined a server", config.base.display()))?;
+    let state = State::open(&config.base)?;
+    let seems = clock.now() - Duration::from_millis(clock.monotonic_ms());
     let shared = Shared {
         agent: identity.agent_id,
-        state: Arc::new(State::open(&config.base)?),
+        boot_at: state.boot_at(procfs::boot_id(), seems)?,
+        state: Arc::new(state),
         hub: Arc::new(Hub::default()),
         unsent: Arc::new(Unsent::default()),
-        clock: Arc::new(SystemClock::default()),
+        clock,
         client: identity.client(),
+        link: Arc::new(Link::new(identity.host)),
         config: Arc::new(config),
     };
     Agent::new(shared)?.run(stop)

@@ -14,6 +14,7 @@ use model::{Labels, ServiceName, Timestamp, limit};
 use crate::Stop;
 use crate::config::backoff;
 use crate::hub::Target;
+use crate::link::Away;
 use crate::worker::Shared;
 
 /// How soon a service that became healthy is noticed, and how often the queue is looked at.
@@ -96,7 +97,7 @@ pub(crate) fn run(shared: &Shared, stop: &Stop) {
             let client = clients
                 .entry(target.url.clone())
                 .or_insert_with(|| Client::new(&target.url, None).with_timeout(PATIENCE));
-            let now = shared.clock.now();
+            let now = shared.steady();
             series.extend(scrape(client, service, target, now));
         }
         if !series.is_empty() {
@@ -128,15 +129,23 @@ pub(crate) fn run_sender(shared: &Shared, stop: &Stop) {
                 "the oldest samples were dropped: the server takes none"
             );
         }
+        if matches!(shared.link.away(), Some(Away::Token | Away::Untrusted)) {
+            stop.wait(shared.config.timings.retry.1);
+            continue;
+        }
         let Some(body) = shared.unsent.take() else {
             stop.wait(LOOK);
             continue;
         };
-        match shared.client.samples(&body) {
+        if shared.link.away() == Some(Away::Another) {
+            continue; // the series of this host are the other's
+        }
+        match shared.client.samples(&body, shared.steady()) {
             Ok(()) => failures = 0,
             Err(e) if is_final(&e) => tracing::warn!("the server refused samples: {e}"),
             Err(e) => {
                 tracing::debug!("samples are kept: {e}");
+                shared.link.failed(&e);
                 shared.unsent.put_back(body);
                 stop.wait(backoff(failures, shared.config.timings.retry));
                 failures += 1;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use model::api::agent::{Event, EventKind, Wish};
 use model::deliver::{Desired, Refused};
-use model::{ServiceName, Timestamp, limit};
+use model::{Digest, ServiceName, Timestamp, limit};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 use crate::ballast;
@@ -85,6 +85,22 @@ impl State {
     pub(crate) fn seen(&self) -> rusqlite::Result<(u64, u64)> {
         let db = self.db();
         Ok((meta(&db, "epoch")?, meta(&db, "revision")?))
+    }
+
+    /// Returns when this boot of the host began: as it seemed to the first agent of this boot, so that the
+    /// times of one boot stay comparable whatever is done to the clock.
+    pub(crate) fn boot_at(&self, boot_id: &str, seems: Timestamp) -> rusqlite::Result<Timestamp> {
+        let boot = boot_number(boot_id);
+        self.write(|tx| {
+            if meta(tx, "boot")? == boot {
+                return Ok(Timestamp::from_micros(
+                    meta(tx, "boot_at_us")?.cast_signed(),
+                ));
+            }
+            set_meta(tx, "boot", boot)?;
+            set_meta(tx, "boot_at_us", seems.as_micros().cast_unsigned())?;
+            Ok(seems)
+        })
     }
 
     /// Takes a wish: newer generations are written down before anything is done about them. Returns
@@ -210,6 +226,12 @@ impl State {
             [],
         )
     }
+}
+
+/// Makes a number of a boot's id, for a table of numbers.
+fn boot_number(boot_id: &str) -> u64 {
+    let digest = Digest::of(boot_id.as_bytes()).short();
+    u64::from_str_radix(&digest, 16).unwrap_or(0)
 }
 
 /// Writes every newer wish down; the others are refused or known.

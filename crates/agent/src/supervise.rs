@@ -24,6 +24,9 @@ const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "T
 /// The word in a hook's environment that names its run; what it starts inherits it.
 pub(crate) const HOOK_KEY: &str = "SLEEPWELL_IDEMPOTENCY_KEY";
 
+/// The word in the environment of what we start that names its release.
+pub(crate) const RELEASE: &str = "SLEEPWELL_RELEASE";
+
 /// Is everything needed to start one process.
 pub(crate) struct Launch<'a> {
     pub(crate) exec: Vec<String>,
@@ -120,6 +123,9 @@ pub(crate) fn members(leader: &ProcessId) -> Vec<u32> {
     if procfs::stat(leader.pid).is_some_and(|stat| stat.starttime != leader.starttime) {
         return Vec::new();
     }
+    // Once it is gone, the number may have become that of a group of somebody else, whose leader is gone too.
+    let is_there = procfs::stat(leader.pid).is_some();
+    let is_ours = |pid| procfs::environ(pid, RELEASE).is_ok_and(|name| name.is_some());
     let number = i64::from(leader.pid);
     procfs::pids()
         .into_iter()
@@ -127,6 +133,7 @@ pub(crate) fn members(leader: &ProcessId) -> Vec<u32> {
         .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
         .filter(|stat| stat.pid == leader.pid || stat.pgrp == number || stat.session == number)
         .filter(|stat| stat.starttime >= leader.starttime)
+        .filter(|stat| is_there || is_ours(stat.pid))
         .map(|stat| stat.pid)
         .collect()
 }
@@ -139,7 +146,7 @@ pub(crate) fn strays(dir: &Path, folder: &str, known: &[u32]) -> Vec<u32> {
         .filter(|pid| !known.contains(pid) && is_in(*pid, dir))
         .filter(|pid| procfs::stat(*pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')))
         .filter(|pid| {
-            let name = procfs::environ(*pid, "SLEEPWELL_RELEASE");
+            let name = procfs::environ(*pid, RELEASE);
             name.is_ok_and(|name| name.as_deref() == Some(folder))
         })
         // A hook of the release is not its service.
@@ -196,6 +203,37 @@ mod tests {
         assert_eq!(of("bin/shop"), Path::new("/r/bin/shop"));
         assert_eq!(of("sh"), Path::new("sh"));
         assert_eq!(of("/bin/sh"), Path::new("/bin/sh"));
+    }
+
+    /// Starts a group whose leader ends and leaves one process behind; returns the leader and what it left.
+    fn orphan(release: Option<&str>) -> (ProcessId, u32) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 300 > /dev/null & echo $!"]);
+        command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .env_remove(RELEASE);
+        if let Some(release) = release {
+            command.env(RELEASE, release);
+        }
+        let child = command.spawn().unwrap();
+        let leader = ProcessId::of(child.id()).unwrap();
+        let said = child.wait_with_output().unwrap().stdout;
+        (
+            leader,
+            String::from_utf8(said).unwrap().trim().parse().unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_a_gone_leader_left_is_ours_only_where_it_names_a_release() {
+        for (release, is_ours) in [(Some("a-b"), true), (None, false)] {
+            let (leader, left) = orphan(release);
+            let found = members(&leader);
+            signal(left, Signal::KILL);
+            let expected = if is_ours { vec![left] } else { vec![] };
+            assert_eq!(found, expected, "{release:?}");
+        }
     }
 
     #[test]

@@ -15,31 +15,29 @@ use crate::{Stop, install, procfs};
 const REPEAT: Duration = Duration::from_secs(1);
 /// An answer that brings nothing new, again and again, must not become a busy loop.
 const NOTHING_NEW: Duration = Duration::from_secs(1);
+/// The last step of any back-off.
+const LAST_STEP: u32 = u32::MAX;
 
 /// Holds a call open until the agent stops.
 pub(crate) fn run(shared: &Shared, stop: &Stop) {
-    let (mut failures, mut told) = (0, None);
+    let mut failures = 0;
     while !stop.is_stopped() {
         let wait_ms = u64::try_from(shared.config.timings.sync_wait.as_millis()).unwrap_or(0);
         let pause = match sync(shared, wait_ms) {
             Ok(news) => {
-                if failures > 0 {
+                if !shared.link.answered() && failures > 0 {
                     tracing::info!("the server answers again");
                 }
-                (failures, told) = (0, None);
+                failures = 0;
                 if news { Duration::ZERO } else { NOTHING_NEW }
             }
             Err(e) => {
-                let trouble = Trouble::of(&e);
-                if told != Some(trouble) {
-                    trouble.tell(&e);
-                    told = Some(trouble);
+                let is_away = shared.link.failed(&e);
+                if !is_away && failures == 0 {
+                    tracing::warn!("no answer to sync, services go on: {}", install::chain(&e));
                 }
                 failures += 1;
-                let steps = match trouble {
-                    Trouble::Rejected => 16,
-                    Trouble::Untrusted | Trouble::NoAnswer => failures - 1,
-                };
+                let steps = if is_away { LAST_STEP } else { failures - 1 };
                 backoff(steps, shared.config.timings.retry)
             }
         };
@@ -49,43 +47,11 @@ pub(crate) fn run(shared: &Shared, stop: &Stop) {
     }
 }
 
-/// Is why the server is not heard; each is said once, as long as it lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// This agent's token is worth nothing there.
-    Rejected,
-    /// Somebody answers who is not the server this host joined.
-    Untrusted,
-    NoAnswer,
-}
-
-impl Trouble {
-    fn of(error: &client::Error) -> Self {
-        match error {
-            client::Error::Untrusted { .. } => Trouble::Untrusted,
-            error if error.status() == Some(401) => Trouble::Rejected,
-            _ => Trouble::NoAnswer,
-        }
-    }
-
-    fn tell(self, error: &client::Error) {
-        let why = install::chain(error);
-        match self {
-            Trouble::Rejected => tracing::error!(
-                "the server rejects this agent's token; services go on, join again to be heard"
-            ),
-            Trouble::Untrusted => tracing::error!(
-                "{why}; services go on and nothing is sent; if the server has a new key, join again with a new token"
-            ),
-            Trouble::NoAnswer => tracing::warn!("no answer to sync, services go on: {why}"),
-        }
-    }
-}
-
 /// Sends the report at once when it changed, until the agent stops.
 pub(crate) fn run_reports(shared: &Shared, stop: &Stop) {
     let mut sent = 0;
     let mut repeat = false;
+    let mut failures = 0;
     while !stop.is_stopped() {
         let patience = if repeat { REPEAT } else { NOTHING_NEW * 60 };
         let version = shared
@@ -99,11 +65,18 @@ pub(crate) fn run_reports(shared: &Shared, stop: &Stop) {
             continue;
         }
         repeat = version != sent;
+        if shared.link.away().is_some() {
+            // The held call finds out when it is heard again.
+            stop.wait(shared.config.timings.retry.1);
+            continue;
+        }
         match sync(shared, 0) {
-            Ok(_) => sent = version,
+            Ok(_) => (sent, failures) = (version, 0),
             Err(e) => {
                 tracing::debug!("the report is sent later: {e}");
-                stop.wait(shared.config.timings.retry.0);
+                shared.link.failed(&e);
+                stop.wait(backoff(failures, shared.config.timings.retry));
+                failures += 1;
             }
         }
     }
@@ -117,16 +90,6 @@ fn sync(shared: &Shared, wait_ms: u64) -> Result<bool, client::Error> {
         return Ok(true);
     };
     let news = is_news(&wish, epoch, revision);
-    let skew = wish
-        .server_time
-        .since(request.now)
-        .max(request.now.since(wish.server_time));
-    if skew > Duration::from_secs(30) + Duration::from_millis(wait_ms) {
-        tracing::warn!(
-            skew_s = skew.as_secs(),
-            "this host's clock differs from the server's"
-        );
-    }
     shared.hub.offer(wish);
     Ok(news)
 }
@@ -139,6 +102,7 @@ fn request(shared: &Shared, wait_ms: u64) -> Sync {
     let board = shared.hub.board();
     Sync {
         boot_id: procfs::boot_id().to_owned(),
+        run_id: procfs::run_id().to_owned(),
         agent_version: VERSION.to_owned(),
         epoch_seen: board.epoch,
         revision_seen: board.revision,
@@ -148,5 +112,6 @@ fn request(shared: &Shared, wait_ms: u64) -> Sync {
         disk_free_bytes: install::free_bytes(&shared.config.base).unwrap_or(0),
         now: shared.clock.now(),
         monotonic_ms: shared.clock.monotonic_ms(),
+        steady: Some(shared.steady()),
     }
 }

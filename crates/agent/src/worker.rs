@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use client::Client;
+use model::Timestamp;
 use model::api::agent::EventKind;
 use model::deliver::Desired;
 
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::health::Checker;
 use crate::hub::Hub;
 use crate::install::InstallError;
+use crate::link::Link;
 use crate::prove::{Finding, Seen};
 use crate::reconcile::{self, Action, Role};
 use crate::record::{Outcome, Record, Slot};
@@ -39,7 +41,18 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) unsent: Arc<Unsent>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where [`Self::steady`] begins: the time this boot began, as it seemed at first.
+    pub(crate) boot_at: Timestamp,
     pub(crate) client: Client,
+    pub(crate) link: Arc<Link>,
+}
+
+impl Shared {
+    /// Returns the time on this host's own timeline, which never steps within a boot, whatever is done to its
+    /// clock. The server is told when things were on this one.
+    pub(crate) fn steady(&self) -> Timestamp {
+        self.boot_at + Duration::from_millis(self.clock.monotonic_ms())
+    }
 }
 
 /// Hands a worker its newest wish.
@@ -126,7 +139,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(shared: Shared, wish: Desired, record: Option<Record>) -> Self {
-        let now = shared.clock.now();
+        let now = shared.steady();
         let record = match record {
             Some(mut record) => {
                 if record.wish.generation < wish.generation {

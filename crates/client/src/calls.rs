@@ -16,7 +16,7 @@ use model::api::schema::{NewSchema, SchemaView, WayBack};
 use model::api::token::TokenView;
 use model::deliver::{FreezeOverride, Rollout};
 use model::observe::Change;
-use model::{ChangeId, Digest, FreezeName, HostId, HostName, ServiceName, limit};
+use model::{ChangeId, Digest, FreezeName, HostId, HostName, ServiceName, Timestamp, limit};
 use serde::Serialize;
 
 use crate::{Client, Download, Error};
@@ -223,8 +223,9 @@ impl Client {
     }
 
     /// Sends one remote-write body, snappy-compressed.
-    pub fn samples(&self, body: &[u8]) -> Result<(), Error> {
-        self.post_bytes("/agent/v1/samples", &REMOTE_WRITE, body)
+    pub fn samples(&self, body: &[u8], sent_at: Timestamp) -> Result<(), Error> {
+        let path = format!("/agent/v1/samples?sent_at={sent_at}");
+        self.post_bytes(&path, &REMOTE_WRITE, body)
     }
 
     /// Begins to download an artifact of which the first `from` bytes are here already; the caller checks

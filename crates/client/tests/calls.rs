@@ -69,6 +69,7 @@ fn all_hosts_are_asked_for_page_by_page() {
         agent_version: String::new(),
         last_seen: at,
         unknown_since: None,
+        troubles: vec![],
         services: vec![],
     };
     let page = |hosts: std::ops::Range<usize>| {
@@ -126,7 +127,9 @@ fn an_upload_streams_with_its_length_and_its_digest() {
 #[test]
 fn samples_are_a_remote_write_body() {
     let (url, thread) = server("HTTP/1.1 204 No Content\r\n\r\n");
-    client(&url).samples(b"\x00").unwrap();
+    client(&url)
+        .samples(b"\x00", model::Timestamp::UNIX_EPOCH)
+        .unwrap();
     let (head, _) = thread.join().unwrap();
     let head = head.to_lowercase();
     for header in [
@@ -142,6 +145,7 @@ fn not_modified_is_no_wish() {
     let (url, _thread) = server("HTTP/1.1 304 Not Modified\r\n\r\n");
     let sync = model::api::agent::Sync {
         boot_id: "b".into(),
+        run_id: "r".into(),
         agent_version: "0".into(),
         epoch_seen: 1,
         revision_seen: 1,
@@ -151,6 +155,7 @@ fn not_modified_is_no_wish() {
         disk_free_bytes: 0,
         now: model::Timestamp::UNIX_EPOCH,
         monotonic_ms: 0,
+        steady: None,
     };
     assert_eq!(client(&url).sync(&sync).unwrap(), None);
 }

@@ -7,9 +7,11 @@
 //! **Must not know**: files, sockets, clocks, SQL, HTTP, and the other stages. How a verdict is reached
 //! is `judge`'s; who saves a plan and asks the hosts is `engine`'s.
 
+pub mod clock;
 pub mod definition;
 pub mod fix;
 pub mod fleet;
 pub mod freeze;
 pub mod gate;
 pub mod rollout;
+pub mod speakers;

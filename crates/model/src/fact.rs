@@ -74,6 +74,26 @@ pub enum Fact {
         host: HostName,
         silent_since: Timestamp,
     },
+    /// Several agents speak as one host, as after a disk was copied; the one of the first boot is heard.
+    HostDoubled {
+        host: HostName,
+        heard_boot: String,
+        other_boots: Vec<String>,
+    },
+    /// Only one agent speaks as the host again.
+    HostAlone {
+        host: HostName,
+        doubled_since: Timestamp,
+    },
+    /// Its clock is further from the server's than is fine; below zero it is behind.
+    HostClockOff {
+        host: HostName,
+        ahead_ms: i64,
+    },
+    HostClockRight {
+        host: HostName,
+        off_since: Timestamp,
+    },
     /// The agent's proof about a service changed.
     HostProof {
         host: HostName,

@@ -118,6 +118,11 @@ pub const MAIL_TIME: Duration = Duration::from_secs(30);
 pub const HOST_LEASE: Duration = Duration::from_secs(15);
 /// The longest a host's call for desired state is held open; shorter than its lease.
 pub const SYNC_WAIT: Duration = Duration::from_secs(10);
+/// Earlier releases a host may be told to keep; a host remembers no more of them by name.
+pub const KEPT_RELEASES: u32 = 100;
+/// A host's clock this far from the server's is told as wrong. No decision hangs on it; people who read logs of
+/// both are misled.
+pub const CLOCK_OFF: Duration = Duration::from_secs(30);
 /// A join token not used within this time is worthless.
 pub const JOIN_TOKEN_TTL: Duration = Duration::from_secs(3_600);
 /// Points of a verdict's trace.

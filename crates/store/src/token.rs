@@ -70,6 +70,16 @@ pub fn revoke_of_host(tx: &mut Tx<'_>, host: HostId, now: Timestamp) -> Result<(
     Ok(())
 }
 
+/// Returns the hosts all of whose tokens are revoked, each with when the last one was.
+pub fn locked_out(tx: &mut Tx<'_>) -> Result<Vec<(HostId, Timestamp)>, Error> {
+    let sql = "SELECT host, MAX(revoked_us) FROM token WHERE host IS NOT NULL
+               GROUP BY host HAVING COUNT(*) = COUNT(revoked_us) ORDER BY host";
+    tx.query(TABLE, sql, &[])?
+        .iter()
+        .map(|row| Ok((row.parsed(0)?, row.time(1)?)))
+        .collect()
+}
+
 /// Marks a token as revoked; false when there is none or it already was.
 pub fn revoke(tx: &mut Tx<'_>, id: TokenId, now: Timestamp) -> Result<bool, Error> {
     let touched = tx.execute(

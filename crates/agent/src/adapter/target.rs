@@ -92,6 +92,7 @@ impl Target {
         let (epoch_seen, revision_seen) = self.state.seen()?;
         let request = Sync {
             boot_id: procfs::boot_id().to_owned(),
+            run_id: procfs::run_id().to_owned(),
             agent_version: VERSION.to_owned(),
             epoch_seen,
             revision_seen,
@@ -101,6 +102,7 @@ impl Target {
             disk_free_bytes: install::free_bytes(&self.base).unwrap_or(0),
             now: clock.now(),
             monotonic_ms: clock.monotonic_ms(),
+            steady: None,
         };
         let Some(wish) = self.client.sync(&request)? else {
             return Ok(vec![]);

@@ -133,7 +133,7 @@ impl Worker {
             Err(e) => return self.failed_to_start(role, &slot, &e),
         };
         let process = ProcessId::of(child.id()).context("the new process is gone already")?;
-        let (now, now_ms) = (self.shared.clock.now(), self.now_ms());
+        let (now, now_ms) = (self.shared.steady(), self.now_ms());
         let detail = format!("pid {}", process.pid);
         let (record, live) = self.slot(role);
         if let Some(slot) = record {
@@ -379,8 +379,9 @@ impl Worker {
     }
 
     fn collect_garbage(&self) {
-        let keep = self.record.kept_folders();
         let service = self.record.service();
+        let mut keep = self.record.kept_folders();
+        keep.extend(install::current(self.config(), service));
         let collected = install::collect_garbage(self.config(), service, &keep)
             .and_then(|removed| install::collect_blobs(self.config(), &removed));
         if let Err(e) = collected {

@@ -46,7 +46,7 @@ impl Worker {
             }
             None => self.unrecorded(&slot),
         };
-        let (now, now_ms) = (self.shared.clock.now(), self.now_ms());
+        let (now, now_ms) = (self.shared.steady(), self.now_ms());
         let settled = self.record.outcome != Outcome::Trying && role == Role::Serving;
         let (record, live) = self.slot(role);
         if let Some(slot) = record {

@@ -14,7 +14,7 @@ impl Worker {
         let (proof, why) = self.proof();
         if proof != self.record.proof {
             self.record.proof = proof;
-            self.record.proof_since = self.shared.clock.now();
+            self.record.proof_since = self.shared.steady();
             if let Err(e) = self.save(&[]) {
                 tracing::warn!(service.name = %self.record.service(), "{e:#}");
             }

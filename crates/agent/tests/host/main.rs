@@ -1,8 +1,12 @@
 //! Stories of one host, with real processes and a server of a few lines.
 
+mod away;
+mod clock;
 mod download;
 mod drain;
+mod garbage;
 mod hooks;
+mod pids;
 mod world;
 
 use std::process::{Command, Stdio};

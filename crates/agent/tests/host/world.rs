@@ -26,6 +26,10 @@ pub(crate) struct Board {
     pub(crate) blobs: HashMap<String, Vec<u8>>,
     pub(crate) samples: Vec<Vec<u8>>,
     pub(crate) down: bool,
+    /// Answers every call with this status and code.
+    pub(crate) turns_away: Option<(&'static str, &'static str)>,
+    /// The paths that were called since.
+    pub(crate) calls: Vec<String>,
     /// Calls for artifacts are cut after these many bytes of the body, one after the other.
     pub(crate) cuts: Vec<usize>,
     /// The ranges that were asked for, none as empty text.
@@ -79,7 +83,9 @@ impl Server {
                 }
                 continue;
             }
-            let (status, answer) = self.answer(&line, &body);
+            let (status, answer) = self
+                .refusal(&line)
+                .unwrap_or_else(|| self.answer(&line, &body));
             let mut out = stream;
             let head = format!(
                 "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n",
@@ -91,8 +97,18 @@ impl Server {
         }
     }
 
+    fn refusal(&self, line: &str) -> Option<(&'static str, Vec<u8>)> {
+        let mut board = self.board.0.lock().unwrap();
+        let (status, code) = board.turns_away?;
+        let path = line.split([' ', '?']).nth(1).unwrap_or("");
+        board.calls.push(path.to_owned());
+        let number: u16 = status[..3].parse().unwrap();
+        let problem = model::api::Problem::new(number, code, "no");
+        Some((status, serde_json::to_vec(&problem).unwrap()))
+    }
+
     fn answer(&self, line: &str, body: &[u8]) -> (&'static str, Vec<u8>) {
-        let path = line.split(' ').nth(1).unwrap_or("");
+        let path = line.split([' ', '?']).nth(1).unwrap_or("");
         match path {
             "/agent/v1/enrol" => {
                 let json = serde_json::json!({"agent_id": self.agent(), "token": "t0k3n"});
@@ -279,6 +295,8 @@ pub(crate) struct World {
     /// Removed at the end.
     _dir: tempfile::TempDir,
     pub(crate) config: Config,
+    /// What the agent takes for the time, where that is not the system's.
+    pub(crate) clock: Option<Arc<dyn agent::clock::Clock>>,
     running: Option<(Stop, JoinHandle<()>)>,
 }
 
@@ -299,6 +317,7 @@ impl World {
             server,
             _dir: dir,
             config,
+            clock: None,
             running: None,
         }
     }
@@ -307,7 +326,11 @@ impl World {
         agent::join(&self.config, &model::Secret::new("join")).unwrap();
         let (config, stop) = (self.config.clone(), Stop::default());
         let its = stop.clone();
-        let thread = std::thread::spawn(move || agent::run(config, &its).unwrap());
+        let clock = self.clock.clone();
+        let thread = std::thread::spawn(move || match clock {
+            Some(clock) => agent::run_by(clock, config, &its).unwrap(),
+            None => agent::run(config, &its).unwrap(),
+        });
         self.running = Some((stop, thread));
     }
 

@@ -109,11 +109,23 @@ pub(super) fn artifact(at: At) -> Option<ArtifactSpec> {
             at.choice(&words, &[])
         },
     );
+    let keep = map.or("keep", ArtifactSpec::KEPT, keep);
     map.finish(&[]);
     Some(ArtifactSpec {
         path: path?,
         format: format?,
+        keep: keep?,
     })
+}
+
+fn keep(at: At) -> Option<u32> {
+    let number = at.clone().count(0)?;
+    if number > limit::KEPT_RELEASES {
+        let remedy = format!("write 0 to {}", limit::KEPT_RELEASES);
+        at.fault(format!("`{}` is too large", at.written()), remedy);
+        return None;
+    }
+    Some(number)
 }
 
 fn artifact_path(at: At) -> Option<String> {

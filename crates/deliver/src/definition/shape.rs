@@ -140,6 +140,9 @@ struct Artifact {
     path: String,
     /// How it becomes a release folder. Default: by the file's ending.
     format: Option<ArtifactFormat>,
+    /// How many earlier releases a host keeps on its disk, beside what runs and the last good one. Default: 3.
+    #[schemars(range(max = limit::KEPT_RELEASES))]
+    keep: Option<u32>,
 }
 
 #[derive(JsonSchema)]

@@ -51,6 +51,8 @@ pub(crate) fn host(n: usize) -> Host {
         let_in_by: None,
         last_seen: t0(),
         silent_noted: false,
+        speakers: Default::default(),
+        clock_off: None,
     }
 }
 
@@ -98,6 +100,7 @@ fn definition(environment: EnvironmentPlan) -> Definition {
         depends_on: Vec::new(),
         owner: Owner::default(),
         artifact: ArtifactSpec {
+            keep: 3,
             path: "shop".into(),
             format: ArtifactFormat::File,
         },

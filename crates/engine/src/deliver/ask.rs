@@ -8,9 +8,6 @@ use store::{Error, Tx};
 
 use crate::Context;
 
-/// Releases a host keeps beside the running one and the last good one.
-const KEEP: u32 = 3;
-
 /// Writes what a host is asked for, and the entry about it.
 pub(super) fn ask(
     tx: &mut Tx<'_>,
@@ -79,6 +76,6 @@ fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
         run: definition.run.clone(),
         health: definition.health.clone(),
         metrics: definition.metrics.clone(),
-        keep: KEEP,
+        keep: definition.artifact.keep,
     }
 }

@@ -81,6 +81,8 @@ impl World {
             retired_at: None,
             last_seen,
             silent_noted: false,
+            speakers: Default::default(),
+            clock_off: None,
             let_in_by: None,
         };
         self.write(move |tx| store::host::insert(tx, &host)).await;

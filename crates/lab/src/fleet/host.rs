@@ -28,6 +28,8 @@ pub struct Trouble {
     pub cuts_a_hook_short: bool,
     /// Somebody started something else beside what was proved.
     pub runs_something_else: bool,
+    /// What its clock, and all it says of times, is ahead of everybody's; below zero behind.
+    pub clock_ahead_ms: i64,
 }
 
 /// Is a host.
@@ -173,18 +175,38 @@ impl Host {
         }
         self.sampled_at = Some(now);
         let services = self.services.values();
-        let series: Vec<Series> = services.flat_map(|service| service.samples(now)).collect();
+        let mut series: Vec<Series> = services.flat_map(|service| service.samples(now)).collect();
+        for sample in series.iter_mut().flat_map(|one| &mut one.samples) {
+            sample.at = self.by_its_clock(sample.at);
+        }
         (!series.is_empty()).then_some(series)
+    }
+
+    /// Returns what a moment is by its clock.
+    pub(crate) fn by_its_clock(&self, at: Timestamp) -> Timestamp {
+        let ahead_ms = self.trouble.clock_ahead_ms;
+        let by = Duration::from_millis(ahead_ms.unsigned_abs());
+        if ahead_ms < 0 { at - by } else { at + by }
     }
 
     /// Returns what it says when that is news, when its held call is answered, or when that call is to
     /// be renewed.
-    pub(crate) fn report(&mut self, is_answered: bool, now: Timestamp) -> Option<Sync> {
-        let reported: Vec<_> = self
+    ///
+    /// `now` is the time that never steps, `wall` what a right clock shows.
+    pub(crate) fn report(
+        &mut self,
+        is_answered: bool,
+        (now, wall): (Timestamp, Timestamp),
+    ) -> Option<Sync> {
+        let mut reported: Vec<_> = self
             .services
             .values()
             .map(|service| service.reported(&self.trouble))
             .collect();
+        for one in &mut reported {
+            one.since = self.by_its_clock(one.since);
+            one.started_at = one.started_at.map(|at| self.by_its_clock(at));
+        }
         let is_news = self
             .sent
             .as_ref()
@@ -202,7 +224,9 @@ impl Host {
             reported,
             refused: self.refused.clone(),
             disk_free_bytes: 0,
-            now,
+            run_id: String::new(),
+            now: self.by_its_clock(wall),
+            steady: Some(self.by_its_clock(now)),
             monotonic_ms: u64::try_from(now.as_millis()).unwrap_or(0),
         })
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use model::act::Urgency;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
+use model::api::deliver::HostTrouble;
 use model::api::rehearsal::{Rehearsal, RehearsedRing};
 use model::deliver::Proof;
 use model::observe::ChangeState;
@@ -72,6 +73,22 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
         },
         Then::Runs(host, which) => runs(world, host, Some(which))?,
         Then::RunsNothing(host) => runs(world, host, None)?,
+        Then::ClockTold(host, wrong) => {
+            let hosts = world.hosts().await?;
+            let view = hosts.iter().find(|view| view.name == *host);
+            let told = view.is_some_and(|view| {
+                let troubles = &view.troubles;
+                troubles
+                    .iter()
+                    .any(|t| matches!(t, HostTrouble::ClockOff { .. }))
+            });
+            let seen = if told {
+                "it is told to be wrong"
+            } else {
+                "nothing is told"
+            };
+            check(told == *wrong, seen.to_owned())
+        }
         Then::Told(host, version) => {
             let service = world.service().name.clone();
             let told = world.host(host)?.told(&service).cloned();

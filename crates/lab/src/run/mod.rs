@@ -168,6 +168,7 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
         When::Drifts(name, drifts) => {
             world.host(name)?.trouble_mut().runs_something_else = *drifts;
         }
+        When::ClockAhead(name, by_ms) => world.host(name)?.trouble_mut().clock_ahead_ms = *by_ms,
         When::Alert(alert) => world.post_alert(alert).await?,
         When::Restart => world.restart(open).await?,
         When::ClocksBack(by) => world.set_clocks_back(*by),

@@ -32,6 +32,8 @@ pub enum Then {
     NoVerdict,
     Runs(HostName, Which),
     RunsNothing(HostName),
+    /// It shows among the hosts that its clock is wrong, or does not.
+    ClockTold(HostName, bool),
     Told(HostName, Version),
     ToldFirst(HostName, Version),
     RanOnlyOn(Version, Vec<HostName>),
@@ -133,6 +135,14 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "{version} ran only on {hosts}",
         make: |f| Ok(Then::RanOnlyOn(f.read(0)?, hosts(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the clock of {host} is told to be wrong",
+        make: |f| Ok(Then::ClockTold(f.read(0)?, true)),
+    },
+    Sentence {
+        pattern: "the clock of {host} is fine",
+        make: |f| Ok(Then::ClockTold(f.read(0)?, false)),
     },
     Sentence {
         pattern: "{version} ran nowhere",

@@ -9,7 +9,7 @@ use model::time::Zone;
 use model::{HostName, Labels, Version};
 
 use super::sentence::{Filled, Sentence};
-use super::words::{as_in_json, duration, number, order, releases};
+use super::words::{as_in_json, duration, millis, number, order, releases};
 use crate::world::{PostedAlert, SchemaWord, Which};
 
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub enum When {
     Reverts(HostName),
     HookCutShort(HostName),
     Drifts(HostName, bool),
+    /// In milliseconds, below zero for behind.
+    ClockAhead(HostName, i64),
     Restart,
     Alert(PostedAlert),
     /// The clocks of all machines are set back.
@@ -193,6 +195,18 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{host} is put right",
         make: |f| Ok(When::Drifts(f.read(0)?, false)),
+    },
+    Sentence {
+        pattern: "the clock of {host} is {duration} ahead",
+        make: |f| Ok(When::ClockAhead(f.read(0)?, millis(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the clock of {host} is {duration} behind",
+        make: |f| Ok(When::ClockAhead(f.read(0)?, -millis(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the clock of {host} is set right",
+        make: |f| Ok(When::ClockAhead(f.read(0)?, 0)),
     },
     Sentence {
         pattern: "the server restarts",

@@ -12,6 +12,11 @@ pub(super) fn duration(word: &str) -> Result<Duration, String> {
     model::time::parse_duration(word)
 }
 
+pub(super) fn millis(word: &str) -> Result<i64, String> {
+    let duration = duration(word)?;
+    i64::try_from(duration.as_millis()).map_err(|e| e.to_string())
+}
+
 /// Reads `8`, and small numbers in words.
 pub(super) fn number(word: &str) -> Result<usize, String> {
     let spelt = ["no", "one", "two", "three"];

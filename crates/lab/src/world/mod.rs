@@ -601,13 +601,19 @@ impl World {
         }
         if let Some(samples) = self.fleet.host_mut(index).samples(self.wall.now()) {
             let body = wire::remote_write::encode(&samples);
-            let request = Request::post("/agent/v1/samples", &token, body);
+            let sent_at = self.fleet.host_mut(index).by_its_clock(self.wall.now());
+            let path = format!("/agent/v1/samples?sent_at={sent_at}");
+            let request = Request::post(&path, &token, body);
             self.call(request).await.map_err(told)?;
         }
         if !self.agent_lives(index, At::BeforeStep, now) {
             return Ok(());
         }
-        let Some(sync) = self.fleet.host_mut(index).report(is_asked, now) else {
+        let Some(sync) = self
+            .fleet
+            .host_mut(index)
+            .report(is_asked, (now, self.wall.now()))
+        else {
             return Ok(());
         };
         if !self.agent_lives(index, At::BeforeSend, now) {

@@ -8,7 +8,7 @@ use model::deliver::{
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, EnvironmentName, Fact, HostName, RingName, ServiceName, Timestamp};
 
-use super::{alert, evidence, foreign};
+use super::{alert, evidence, foreign, host};
 
 /// Is an entry in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +119,23 @@ fn text(fact: &Fact, entry: &Entry) -> String {
         Fact::HostBack { host, silent_since } => format!(
             "{host} reports again after {} of silence.",
             duration(now.since(*silent_since))
+        ),
+        Fact::HostDoubled {
+            host,
+            heard_boot,
+            other_boots,
+        } => host::doubled(host, heard_boot, other_boots),
+        Fact::HostAlone {
+            host,
+            doubled_since,
+        } => format!(
+            "One agent speaks as {host} again, after {}.",
+            duration(now.since(*doubled_since))
+        ),
+        Fact::HostClockOff { host, ahead_ms } => host::clock_off(host, *ahead_ms),
+        Fact::HostClockRight { host, off_since } => format!(
+            "The clock of {host} is right again, after {}.",
+            duration(now.since(*off_since))
         ),
         Fact::HostProof {
             host,

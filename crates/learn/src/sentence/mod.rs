@@ -4,6 +4,7 @@ mod alert;
 mod evidence;
 mod fact;
 mod foreign;
+mod host;
 
 pub use evidence::{Tense, paragraphs, reason, verdict};
 pub(crate) use evidence::{harm, signal_state};

@@ -93,6 +93,50 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "web-2 was enrolled with the machine id of web-1, as the token made for it allows.",
         ),
         (
+            Fact::HostDoubled {
+                host: name(1),
+                heard_boot: "5e2a8c11-0f".to_owned(),
+                other_boots: vec!["77f0b3d2-0e".to_owned()],
+            },
+            "Two machines speak as web-1, as after a disk was copied; the one of boot 5e2a8c11 is heard, 77f0b3d2 is turned away.",
+        ),
+        (
+            Fact::HostDoubled {
+                host: name(1),
+                heard_boot: "5e2a8c11-0f".to_owned(),
+                other_boots: vec!["5e2a8c11-0f".to_owned()],
+            },
+            "Two agents on one machine speak as web-1; one is heard, the other is turned away.",
+        ),
+        (
+            Fact::HostAlone {
+                host: name(1),
+                doubled_since: crate::fixture::at(0),
+            },
+            "One agent speaks as web-1 again, after 0 s.",
+        ),
+        (
+            Fact::HostClockOff {
+                host: name(1),
+                ahead_ms: -95_000,
+            },
+            "The clock of web-1 is 1 min 35 s behind the server's; nothing is decided by it.",
+        ),
+        (
+            Fact::HostClockOff {
+                host: name(1),
+                ahead_ms: 40_000,
+            },
+            "The clock of web-1 is 40 s ahead of the server's; nothing is decided by it.",
+        ),
+        (
+            Fact::HostClockRight {
+                host: name(1),
+                off_since: crate::fixture::at(0),
+            },
+            "The clock of web-1 is right again, after 0 s.",
+        ),
+        (
             Fact::HostExcluded {
                 host: name(8),
                 reason: "new disk".to_owned(),
@@ -868,9 +912,13 @@ fn variant(fact: &Fact) -> usize {
         Fact::SchemaSet { .. } => 59,
         Fact::UndoRefused { .. } => 60,
         Fact::HostTriesAgain { .. } => 61,
+        Fact::HostDoubled { .. } => 62,
+        Fact::HostAlone { .. } => 63,
+        Fact::HostClockOff { .. } => 64,
+        Fact::HostClockRight { .. } => 65,
     }
 }
-const VARIANTS: usize = 62;
+const VARIANTS: usize = 66;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

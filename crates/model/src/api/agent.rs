@@ -26,6 +26,9 @@ pub struct Enrolled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sync {
     pub boot_id: String,
+    /// Another one each time the agent is started; empty from agents that do not tell.
+    #[serde(default)]
+    pub run_id: String,
     pub agent_version: String,
     pub epoch_seen: u64,
     pub revision_seen: u64,
@@ -35,8 +38,13 @@ pub struct Sync {
     #[serde(default)]
     pub refused: Vec<Refused>,
     pub disk_free_bytes: u64,
+    /// By the host's clock, which may be wrong.
     pub now: Timestamp,
     pub monotonic_ms: u64,
+    /// The same moment on the timeline on which `reported` tells when things were; it never steps within a
+    /// boot. None: it is that of `now`.
+    #[serde(default)]
+    pub steady: Option<Timestamp>,
 }
 
 /// The answer; status 304 without a body when `revision_seen` and `epoch_seen` are current.

@@ -185,7 +185,26 @@ pub struct HostView {
     pub agent_version: String,
     pub last_seen: Timestamp,
     pub unknown_since: Option<Timestamp>,
+    /// What is wrong with the host itself, the worst first.
+    #[serde(default)]
+    pub troubles: Vec<HostTrouble>,
     pub services: Vec<HostService>,
+}
+
+/// Is what is wrong with a host and is for a person to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "trouble")]
+pub enum HostTrouble {
+    /// Every token it has was revoked: nothing it says is heard.
+    LockedOut { since: Timestamp },
+    /// Several agents speak as this host; the one on `heard` is heard, those on `others` are not.
+    Doubled {
+        since: Timestamp,
+        heard_boot: String,
+        other_boots: Vec<String>,
+    },
+    /// Its clock differs from the server's, below zero when it is behind.
+    ClockOff { since: Timestamp, ahead_ms: i64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

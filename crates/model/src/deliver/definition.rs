@@ -50,9 +50,20 @@ pub struct ArtifactSpec {
     /// Relative to the definition file, or absolute.
     pub path: String,
     pub format: ArtifactFormat,
+    /// Earlier releases a host keeps on its disk, beside what runs there and the last good one.
+    #[serde(default = "kept")]
+    pub keep: u32,
+}
+
+/// What releases of an earlier program kept.
+fn kept() -> u32 {
+    ArtifactSpec::KEPT
 }
 
 impl ArtifactSpec {
+    /// Where the file says nothing.
+    pub const KEPT: u32 = 3;
+
     /// Returns the file's own name, which is what a `file` artifact is called in the release folder.
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)

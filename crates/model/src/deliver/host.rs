@@ -42,6 +42,40 @@ pub struct Host {
     pub last_seen: Timestamp,
     /// Set by the server when it noticed the silence, so that it is told once.
     pub silent_noted: bool,
+    #[serde(default)]
+    pub speakers: Speakers,
+    /// While its clock is further from the server's than is fine.
+    #[serde(default)]
+    pub clock_off: Option<ClockOff>,
+}
+
+/// Is who speaks as one host, as far as calls tell agents apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Speakers {
+    /// The agent that is heard.
+    pub heard: Option<Speaker>,
+    /// Those that spoke before or beside it, the newest first.
+    pub others: Vec<Speaker>,
+    /// How often one came back that had been replaced.
+    pub returns: u32,
+    /// While several speak, and one is heard.
+    pub doubled_since: Option<Timestamp>,
+}
+
+/// Is one run of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Speaker {
+    pub boot_id: String,
+    pub run_id: String,
+    pub heard_at: Timestamp,
+}
+
+/// Is by how much a host's clock differs from the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ClockOff {
+    pub since: Timestamp,
+    /// Below zero when it is behind.
+    pub ahead_ms: i64,
 }
 
 impl Host {

@@ -27,7 +27,7 @@ pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
 pub use freeze::{Freeze, FreezeOverride, FreezeRule};
 pub use git_event::{GitEvent, GitEventKind, GitHost};
-pub use host::{Adoption, Ahead, Host};
+pub use host::{Adoption, Ahead, ClockOff, Host, Speaker, Speakers};
 pub use range::{ClientVersion, Range};
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};

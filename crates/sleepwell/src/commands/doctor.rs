@@ -3,7 +3,7 @@
 use anyhow::Result;
 use client::Client;
 use model::Role;
-use model::api::deliver::HostView;
+use model::api::deliver::{HostTrouble, HostView};
 use model::api::journal::JournalCheck;
 use model::deliver::Proof;
 
@@ -11,6 +11,10 @@ use super::connect::{self, connect};
 use super::{print, print_json, style};
 use crate::args::Global;
 use crate::show::doctor::{Finding, lines};
+use crate::show::trouble;
+
+/// Clocks this close to each other agree.
+const SAME_CLOCK_MS: u64 = 10_000;
 
 /// Asks one thing after the other; what an answer before makes pointless is not asked.
 pub(crate) fn run(global: &Global) -> Result<u8> {
@@ -129,13 +133,56 @@ fn journal(client: &Client) -> Finding {
     }
 }
 
+/// Where all hosts that are heard agree with each other and not with the server, the server's clock is wrong.
+fn ours_is_wrong(hosts: &[HostView]) -> bool {
+    let heard = || hosts.iter().filter(|host| host.unknown_since.is_none());
+    let off = |host: &HostView| {
+        host.troubles.iter().find_map(|one| match one {
+            HostTrouble::ClockOff { ahead_ms, .. } => Some(*ahead_ms),
+            HostTrouble::LockedOut { .. } | HostTrouble::Doubled { .. } => None,
+        })
+    };
+    let all: Option<Vec<i64>> = heard().map(off).collect();
+    let all = all.unwrap_or_default();
+    let (least, most) = (all.iter().min(), all.iter().max());
+    all.len() > 1
+        && least
+            .zip(most)
+            .is_some_and(|(least, most)| most.abs_diff(*least) <= SAME_CLOCK_MS)
+}
+
+fn of_clocks(hosts: &[HostView]) -> Vec<Finding> {
+    if !ours_is_wrong(hosts) {
+        return vec![];
+    }
+    let many = model::words::counted(hosts.len() as u64, "host");
+    vec![Finding::bad(
+        format!("the server's clock is wrong, or that of all {many}: they agree with each other"),
+        "compare it with a clock you trust, and set it right",
+    )]
+}
+
 fn of_hosts(hosts: &[HostView]) -> Vec<Finding> {
     if hosts.is_empty() {
         let hint = "run `sleepwell agent token` and paste what it prints on a host";
         return vec![Finding::bad("no host has joined", hint)];
     }
-    let mut findings = Vec::new();
+    let mut findings = of_clocks(hosts);
     for host in hosts {
+        for one in &host.troubles {
+            let clock = matches!(one, HostTrouble::ClockOff { .. });
+            if !(clock && ours_is_wrong(hosts)) {
+                let what = format!("{} {}", host.name, trouble::what(one));
+                findings.push(Finding::bad(what, trouble::remedy(host, one)));
+            }
+        }
+        if host
+            .troubles
+            .iter()
+            .any(|one| matches!(one, HostTrouble::LockedOut { .. }))
+        {
+            continue;
+        }
         if let Some(since) = host.unknown_since {
             findings.push(Finding::bad(
                 format!("{} is silent since {since}", host.name),

@@ -77,7 +77,10 @@ fn list(global: &Global, args: &Hosts) -> Result<u8> {
     }
     let off = |proof| !matches!(proof, Proof::Converged | Proof::Stopped);
     let any_off = hosts.iter().any(|host| {
-        host.unknown_since.is_some() || host.services.iter().any(|service| off(service.proof))
+        let is_serious = host.troubles.iter().any(show::trouble::is_serious);
+        is_serious
+            || host.unknown_since.is_some()
+            || host.services.iter().any(|service| off(service.proof))
     });
     Ok(if any_off { 11 } else { 0 })
 }

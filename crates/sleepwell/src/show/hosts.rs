@@ -9,6 +9,7 @@ use super::ink::{Ink, Line};
 use super::mark::{Mark, runs, silence, standing};
 use super::table::{self, Cell, Column};
 use super::text::{counted, wrap};
+use super::trouble;
 
 /// Hosts in trouble that are named in the sentence; the table below has them all.
 const NAMED_HOSTS: usize = 5;
@@ -50,7 +51,34 @@ pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String 
         rows.iter_mut().for_each(|row| drop(row.remove(AGENT)));
     }
     table::write(&columns, &rows, style, &mut out);
+    troubles(hosts, style, &mut out);
     out
+}
+
+/// Writes below the table what is wrong with hosts themselves, and what helps.
+fn troubles(hosts: &[HostView], style: Style, out: &mut String) {
+    for host in hosts {
+        for one in &host.troubles {
+            out.push('\n');
+            let name = &host.name;
+            let text = format!(
+                "{name} {}. {}.",
+                trouble::what(one),
+                capital(&trouble::remedy(host, one))
+            );
+            for text in wrap(&text, style.width) {
+                let mut line = Line::new(style);
+                line.add(Ink::Warn, &text);
+                line.end(out);
+            }
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn summary(hosts: &[HostView]) -> String {
@@ -86,7 +114,8 @@ fn is_fine(host: &HostView) -> bool {
             false
         }
     };
-    host.unknown_since.is_none() && host.services.iter().all(is_right)
+    let is_serious = host.troubles.iter().any(trouble::is_serious);
+    host.unknown_since.is_none() && !is_serious && host.services.iter().all(is_right)
 }
 
 fn rows(host: &HostView, now: Timestamp) -> Vec<Vec<Cell>> {

@@ -62,6 +62,10 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostEnrolledAgain { .. }
         | Fact::HostLetBackIn { .. }
         | Fact::HostSharesMachine { .. }
+        | Fact::HostDoubled { .. }
+        | Fact::HostAlone { .. }
+        | Fact::HostClockOff { .. }
+        | Fact::HostClockRight { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::FreezeSet { .. }

@@ -33,6 +33,7 @@ mod table;
 mod tests;
 mod text;
 pub(crate) mod tree;
+pub(crate) mod trouble;
 pub(crate) mod why;
 
 /// Is how text is set.

@@ -26,6 +26,8 @@ pub(crate) fn example(n: u128, name: &str) -> Host {
         let_in_by: None,
         last_seen: at(0),
         silent_noted: false,
+        speakers: Default::default(),
+        clock_off: None,
     }
 }
 

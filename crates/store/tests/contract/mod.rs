@@ -72,6 +72,7 @@ macro_rules! suite {
             surroundings::a_service_nobody_says_anything_of_is_compared_with_nothing,
             token::a_token_is_found_by_its_hash_and_revoked_once,
             token::a_join_token_is_used_once_unless_it_is_revoked,
+            token::a_host_with_no_token_left_is_locked_out,
             token::a_join_token_keeps_whom_it_was_made_for,
             token::the_tokens_of_one_host_are_revoked_together,
             token::a_version_is_not_used_twice,

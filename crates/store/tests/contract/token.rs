@@ -34,6 +34,33 @@ pub(crate) async fn a_token_is_found_by_its_hash_and_revoked_once(store: Store) 
     assert_eq!(find(hash).await.unwrap().unwrap().revoked_at, Some(at(5)));
 }
 
+pub(crate) async fn a_host_with_no_token_left_is_locked_out(store: Store) {
+    let of = |n: u128, host: u128, revoked: Option<i64>| TokenView {
+        id: TokenId::new(at(0), n),
+        host: Some(HostId::new(at(0), host)),
+        revoked_at: revoked.map(at),
+        ..view(n)
+    };
+    let tokens = [
+        of(1, 1, Some(3)),
+        of(2, 1, Some(7)),
+        of(3, 2, Some(3)),
+        of(4, 2, None),
+        view(5),
+    ];
+    store
+        .write(move |tx| {
+            for (n, token) in (0u8..).zip(&tokens) {
+                token::insert(tx, token, Digest::of(&[n]))?;
+            }
+            Ok::<_, store::Error>(())
+        })
+        .await
+        .unwrap();
+    let found = store.read(token::locked_out).await.unwrap();
+    assert_eq!(found, [(HostId::new(at(0), 1), at(7))]);
+}
+
 pub(crate) async fn a_join_token_keeps_whom_it_was_made_for(store: Store) {
     let made = TokenView {
         role: Role::Join,
@@ -105,6 +132,7 @@ pub(crate) fn release(number: u64, version: &str) -> model::deliver::Release {
             depends_on: vec![],
             owner: Owner::default(),
             artifact: model::deliver::definition::ArtifactSpec {
+                keep: 3,
                 path: "shop".into(),
                 format: ArtifactFormat::File,
             },

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use model::api::Problem;
 use model::api::agent::{Enrol, Enrolled};
 use model::api::token::TokenView;
-use model::deliver::Host;
+use model::deliver::{Host, Speakers};
 use model::{Digest, Entry, Fact, HostId, Kind, Role, Subject, Timestamp, TokenId, limit};
 use runtime::Ids;
 
@@ -145,6 +145,7 @@ fn give_anew(
     host.machine_id = request.machine_id;
     host.boot_id = request.boot_id;
     host.agent_version = request.agent_version;
+    host.speakers = Speakers::default();
     store::host::save(tx, &host)?;
     Ok(host)
 }
@@ -239,6 +240,8 @@ fn new_host(request: Enrol, id: HostId, join: TokenId, now: Timestamp) -> Host {
         let_in_by: Some(join),
         last_seen: now,
         silent_noted: false,
+        speakers: Speakers::default(),
+        clock_off: None,
     }
 }
 

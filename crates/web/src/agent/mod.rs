@@ -2,6 +2,7 @@
 
 pub(crate) mod enrol;
 pub(crate) mod events;
+mod presence;
 pub(crate) mod samples;
 pub(crate) mod sync;
 

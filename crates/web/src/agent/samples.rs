@@ -3,16 +3,26 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use deliver::clock;
 use metrics::WriteReport;
-use model::HostName;
 use model::api::Problem;
 use model::observe::Series;
+use model::{HostName, Timestamp};
+use serde::Deserialize;
 use wire::remote_write::{DecodeError, Refused, Request};
 
 use crate::App;
 use crate::access::Caller;
-use crate::api::Raw;
+use crate::api::{Query, Raw};
 use crate::error::{Failure, Result, unknown};
+
+/// Is what an agent says beside the body.
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct Sent {
+    /// The moment of the call on the timeline of the samples.
+    #[serde(default)]
+    sent_at: Option<Timestamp>,
+}
 
 /// Answers 204 when every sample is kept, 400 when some were not; the good ones are kept either way.
 ///
@@ -21,6 +31,7 @@ use crate::error::{Failure, Result, unknown};
 pub(crate) async fn samples(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(Sent { sent_at }): Query<Sent>,
     Raw(body): Raw,
 ) -> Result<StatusCode> {
     let id = caller
@@ -29,8 +40,12 @@ pub(crate) async fn samples(
     let host = app.store.read(move |tx| store::host::get(tx, id)).await?;
     let host = host.ok_or_else(|| unknown("host", id, "enrol again"))?;
     let mut request = wire::remote_write::decode_request(&body).map_err(undecodable)?;
-    let series = labelled(&mut request, &host.name);
-    let report = app.metrics.write(series, app.clock.now());
+    let mut series = labelled(&mut request, &host.name);
+    let now = app.clock.now();
+    if let Some(sent_at) = sent_at {
+        put_on_our_clock(&mut series, sent_at, now);
+    }
+    let report = app.metrics.write(series, now);
     match refusal(&report, request.refused) {
         None => Ok(StatusCode::NO_CONTENT),
         Some(why) => {
@@ -40,6 +55,13 @@ pub(crate) async fn samples(
                 .hint("correct the refused ones; the others need not be sent again")
                 .into())
         }
+    }
+}
+
+/// A host whose clock is wrong counts as when it counted, not as when it says.
+fn put_on_our_clock(series: &mut [Series], sent_at: Timestamp, now: Timestamp) {
+    for sample in series.iter_mut().flat_map(|one| &mut one.samples) {
+        sample.at = clock::ours(sample.at, sent_at, now);
     }
 }
 

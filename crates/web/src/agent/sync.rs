@@ -7,12 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use deliver::clock;
 use model::api::agent::{Sync, Wish};
 use model::deliver::{Host, Proof, Refused, Reported};
-use model::{Entry, Fact, HostId, Kind, Subject, Timestamp, limit};
+use model::{Entry, Fact, HostId, HostName, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
 use tokio::time::Instant;
 
+use super::presence::{another_agent, compare_clocks, hear};
 use super::{check_count, check_id};
 use crate::App;
 use crate::access::Caller;
@@ -59,6 +61,7 @@ fn check(request: &mut Sync) -> Result<()> {
     check_count("reported", request.reported.len(), limit::HOST_SERVICES)?;
     check_count("refused", request.refused.len(), limit::HOST_SERVICES)?;
     check_id("boot_id", &request.boot_id)?;
+    check_id("run_id", &request.run_id)?;
     check_id("agent_version", &request.agent_version)?;
     for refused in &request.refused {
         check_id("kind", &refused.kind)?;
@@ -90,34 +93,54 @@ async fn wish(app: &App, id: HostId) -> Result<Wish> {
 /// Stores what the host said; each flip of it is a journal entry in the same transaction.
 async fn report(app: &App, id: HostId, request: Sync) -> Result<()> {
     let (now, ids) = (app.clock.now(), app.ids.clone());
-    let flipped = app
+    let stored = app
         .store
         .write(move |tx| store_report(tx, id, request, now, &ids))
         .await?;
-    if flipped {
+    if let Stored::Changed = stored {
         app.wakes.journal.nudge();
         app.wakes.rollouts.nudge();
     }
-    Ok(())
+    match stored {
+        Stored::TurnedAway(host) => Err(another_agent(&host)),
+        Stored::Changed | Stored::Same => Ok(()),
+    }
+}
+
+/// Is what became of a report.
+enum Stored {
+    Changed,
+    Same,
+    /// Another agent speaks as this host; that it called is all that was noted.
+    TurnedAway(HostName),
 }
 
 fn store_report(
     tx: &mut store::Tx<'_>,
     id: HostId,
-    request: Sync,
+    mut request: Sync,
     now: Timestamp,
     ids: &Ids,
-) -> std::result::Result<bool, Failure> {
+) -> std::result::Result<Stored, Failure> {
     let Some(mut host) = store::host::get(tx, id)? else {
         return Err(unknown("host", id, "it was removed; enrol again"));
     };
+    let (is_heard, speaks) = hear(&mut host, &request, now);
+    if !is_heard {
+        store::host::save(tx, &host)?;
+        return Ok(Stored::TurnedAway(host.name));
+    }
     let before = store::fleet::reported_of(tx, id)?;
     let mut facts = back(&host);
+    facts.extend(speaks);
+    facts.extend(compare_clocks(&mut host, request.now, now));
     facts.extend(refusals(tx, &host, &request.refused)?);
     let mut changed = !facts.is_empty();
-    for reported in &request.reported {
+    let steady = request.steady.unwrap_or(request.now);
+    for reported in &mut request.reported {
         let last = before.iter().find(|r| r.service == reported.service);
-        if last != Some(reported) {
+        clock::on_ours(reported, last, steady, now);
+        if last != Some(&*reported) {
             changed = true;
             store::fleet::report(tx, id, reported)?;
             facts.extend(flips(tx, id, &host, last, reported)?);
@@ -149,7 +172,11 @@ fn store_report(
             },
         )?;
     }
-    Ok(changed)
+    Ok(if changed {
+        Stored::Changed
+    } else {
+        Stored::Same
+    })
 }
 
 /// Keeps the signs that this host has seen newer orders than the server knows of; the first sign of any

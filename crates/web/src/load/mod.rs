@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use learn::change::ViewInput;
 use model::api::change::{ChangeView, PartView, Why};
-use model::api::deliver::{HostService, HostView};
-use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout};
-use model::{ChangeId, Digest, Entry, EntryId, HostName, ServiceName, Subject, Timestamp, limit};
+use model::api::deliver::{HostService, HostTrouble, HostView};
+use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout, Speaker};
+use model::{
+    ChangeId, Digest, Entry, EntryId, HostId, HostName, ServiceName, Subject, Timestamp, limit,
+};
 use store::{Error, Tx};
 
 /// Entries of one change that are read; a rollout has a few dozen.
@@ -173,7 +175,10 @@ pub(crate) fn hosts(
     now: Timestamp,
 ) -> Result<Vec<HostView>, Error> {
     let (mut after, mut found) = (wanted.after.clone(), Vec::new());
-    let mut releases_of = BTreeMap::new();
+    let mut known = Known {
+        releases: BTreeMap::new(),
+        locked_out: store::token::locked_out(tx)?.into_iter().collect(),
+    };
     while found.len() < wanted.limit {
         let page = match &wanted.name {
             Some(name) => store::host::by_name(tx, name)?.into_iter().collect(),
@@ -181,7 +186,7 @@ pub(crate) fn hosts(
         };
         let is_last = page.len() < limit::LIST_ITEMS;
         after = page.last().map(|host: &Host| host.name.clone());
-        let views = hosts_of_page(tx, page, &mut releases_of, now)?;
+        let views = hosts_of_page(tx, page, &mut known, now)?;
         found.extend(views.into_iter().filter(&wanted.fits));
         if is_last {
             break;
@@ -191,15 +196,26 @@ pub(crate) fn hosts(
     Ok(found)
 }
 
+/// Is what is read once for all pages.
+struct Known {
+    releases: Releases,
+    /// Hosts with no token left, since when.
+    locked_out: BTreeMap<HostId, Timestamp>,
+}
+
 /// Is what is known of releases by their numbers, for each service that was looked at.
 type Releases = BTreeMap<ServiceName, BTreeMap<u64, ReleaseRef>>;
 
 fn hosts_of_page(
     tx: &mut Tx<'_>,
     page: Vec<Host>,
-    releases_of: &mut Releases,
+    known: &mut Known,
     now: Timestamp,
 ) -> Result<Vec<HostView>, Error> {
+    let Known {
+        releases: releases_of,
+        locked_out,
+    } = known;
     let (Some(first), Some(last)) = (page.first(), page.last()) else {
         return Ok(vec![]);
     };
@@ -216,6 +232,7 @@ fn hosts_of_page(
     let expected = page.into_iter().filter(|host| host.retired_at.is_none());
     Ok(expected
         .map(|host| {
+            let troubles = troubles(&host, locked_out.get(&host.id).copied());
             let services = wanted.remove(&host.id).unwrap_or_default();
             let services = services.into_iter().map(|one| {
                 let key = (host.id, one.desired.service.clone());
@@ -228,12 +245,33 @@ fn hosts_of_page(
                 services: services.collect(),
                 last_seen: host.last_seen,
                 unknown_since: host.unknown_since(now),
+                troubles,
                 name: host.name,
                 labels: host.labels,
                 agent_version: host.agent_version,
             }
         })
         .collect())
+}
+
+/// Returns what is wrong with the host itself, the worst first.
+fn troubles(host: &Host, locked_out: Option<Timestamp>) -> Vec<HostTrouble> {
+    let speakers = &host.speakers;
+    let boot = |one: &Speaker| one.boot_id.clone();
+    let doubled = speakers.doubled_since.map(|since| HostTrouble::Doubled {
+        since,
+        heard_boot: speakers.heard.as_ref().map(boot).unwrap_or_default(),
+        other_boots: speakers.others.iter().map(boot).collect(),
+    });
+    let clock_off = host.clock_off.map(|off| HostTrouble::ClockOff {
+        since: off.since,
+        ahead_ms: off.ahead_ms,
+    });
+    let locked_out = locked_out.map(|since| HostTrouble::LockedOut { since });
+    [locked_out, doubled, clock_off]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Shows that a host keeps something else than this server would ask it for.

@@ -21,6 +21,7 @@ mod many;
 mod object_store;
 mod orders;
 mod pages;
+mod presence;
 mod refused;
 mod rehearsals;
 mod releases;

@@ -26,6 +26,8 @@ fn host(n: u128, world: &World) -> Host {
         let_in_by: None,
         last_seen: world.now(),
         silent_noted: false,
+        speakers: Default::default(),
+        clock_off: None,
     }
 }
 

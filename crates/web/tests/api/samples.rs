@@ -56,6 +56,32 @@ async fn samples_are_the_hosts_whatever_the_agent_claims() {
 }
 
 #[tokio::test]
+async fn samples_of_a_host_with_a_wrong_clock_are_of_the_time_they_were_taken() {
+    let world = World::new();
+    let agent = world.host("web-1", json!({})).await.token;
+    let hour = std::time::Duration::from_secs(3_600);
+    let taken = world.now() - std::time::Duration::from_secs(5);
+    for (theirs, n) in [
+        (world.now() + hour, "ahead"),
+        (world.now() - hour, "behind"),
+    ] {
+        let at = theirs - world.now().since(taken);
+        let body = encode(&[series(&[("__name__", "up"), ("n", n)], at)]);
+        let path = format!("/agent/v1/samples?sent_at={theirs}");
+        let call = world
+            .post(&path)
+            .bearer(&agent)
+            .header("content-encoding", "snappy");
+        call.body(body).await.expect(StatusCode::NO_CONTENT);
+    }
+    let selector = Selector::parse("up").unwrap();
+    let all = (Timestamp::UNIX_EPOCH, Timestamp::from_micros(i64::MAX));
+    let found = world.app.metrics.select(&selector, &[], all.0, all.1);
+    let at: Vec<Timestamp> = found.iter().map(|one| one.samples[0].at).collect();
+    assert_eq!(at, [taken, taken]);
+}
+
+#[tokio::test]
 async fn good_series_are_stored_beside_bad_ones() {
     let world = World::new();
     let agent = world.host("web-1", json!({})).await.token;

@@ -4,7 +4,7 @@ use model::api::change::{
     ChangeView, HostLine, PartView, RingState, RingView, SignalState, SignalView, TimelineItem,
     VerdictView,
 };
-use model::api::deliver::{HostService, HostView};
+use model::api::deliver::{HostService, HostTrouble, HostView};
 use model::api::freeze::{FreezeSource, FreezeView};
 use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
 use model::api::schema::{SchemaRun, SchemaView, WayBack};
@@ -504,6 +504,7 @@ pub(super) fn hosts() -> Vec<HostView> {
         agent_version: "0.4.1".to_owned(),
         last_seen: unknown_since.unwrap_or(at("14:12:00")),
         unknown_since,
+        troubles: vec![],
         services,
     };
     let fine = || service("1.1", Proof::Converged, "");
@@ -515,6 +516,34 @@ pub(super) fn hosts() -> Vec<HostView> {
         view("web-8", Some(at("14:01:07")), vec![fine()]),
         view("db-1", None, vec![]),
     ]
+}
+
+/// Returns three hosts, each with something wrong with itself.
+pub(super) fn troubled_hosts() -> Vec<HostView> {
+    let since = at("14:01:07");
+    let troubles = [
+        HostTrouble::LockedOut { since },
+        HostTrouble::Doubled {
+            since,
+            heard_boot: "5e2a8c11-0f3b".to_owned(),
+            other_boots: vec!["77f0b3d2-0e1a".to_owned()],
+        },
+        HostTrouble::ClockOff {
+            since,
+            ahead_ms: -95_000,
+        },
+    ];
+    let mut hosts = hosts();
+    hosts.truncate(1);
+    let fine = hosts.remove(0);
+    (1..)
+        .zip(troubles)
+        .map(|(n, trouble)| HostView {
+            name: parsed(&format!("web-{n}")),
+            troubles: vec![trouble],
+            ..fine.clone()
+        })
+        .collect()
 }
 
 pub(super) fn changes() -> Vec<Change> {

@@ -200,6 +200,14 @@ fn agents_are_told_apart_while_a_fleet_is_brought_to_another_version() {
 }
 
 #[test]
+fn what_is_wrong_with_a_host_itself_stands_below_the_table() {
+    let now = fixture::at("14:12:00");
+    let hosts = fixture::troubled_hosts();
+    assert_snapshot!("hosts_troubled_wide", hosts::table(&hosts, now, WIDE));
+    assert_snapshot!("hosts_troubled_narrow", hosts::table(&hosts, now, NARROW));
+}
+
+#[test]
 fn alerts_say_whether_anybody_knows() {
     let (alerts, now) = (alert_fixture::alerts(), fixture::at("14:12:00"));
     assert_snapshot!("alerts_wide", alerts::table(&alerts, now, WIDE));
