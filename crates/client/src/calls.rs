@@ -62,6 +62,16 @@ impl Client {
         self.put_file(&stored(digest), &query, source, size_bytes)
     }
 
+    /// Returns every service that was ever released.
+    pub fn services(&self) -> Result<Vec<ServiceName>, Error> {
+        self.get_json("/api/v1/deliver/services", &[])
+    }
+
+    /// Returns a service's releases, newest first.
+    pub fn releases(&self, service: &str) -> Result<Vec<ReleaseView>, Error> {
+        self.get_json("/api/v1/deliver/releases", &[("service", service)])
+    }
+
     pub fn new_release(&self, release: &NewRelease) -> Result<ReleaseView, Error> {
         self.post_json("/api/v1/deliver/releases", release)
     }

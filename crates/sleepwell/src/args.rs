@@ -12,6 +12,8 @@ use model::observe::ChangeState;
 use model::time::Zone;
 use model::{ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, KeyPin, ServiceName};
 
+use crate::complete;
+
 /// Ships your change, watches what it does in production, and undoes it before you wake up.
 #[derive(Debug, Parser)]
 #[command(name = "sleepwell", version, arg_required_else_help = true)]
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Global {
     /// Folder of the server's data (default: $XDG_DATA_HOME/sleepwell)
     #[arg(long, global = true, env = "SLEEPWELL_DATA", value_name = "DIR")]
@@ -34,7 +36,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "SLEEPWELL_PIN", value_name = "SHA256")]
     pub(crate) pin: Option<KeyPin>,
     /// Environment, where a service has several
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = complete::environments())]
     pub(crate) env: Option<EnvironmentName>,
     /// One JSON document, or with `=lines` one event per line while watching
     #[arg(long, global = true, value_name = "FORM", num_args = 0..=1, default_missing_value = "document", require_equals = true)]
@@ -98,7 +100,7 @@ pub(crate) enum Command {
     Doctor,
     /// Call the API with your token and print the answer
     Api(Api),
-    /// Print a script that completes commands and options
+    /// Print a script that completes commands, options and the names the server knows
     Completions(Completions),
     /// What the exit codes mean
     #[command(after_help = crate::show::exit::help())]
@@ -242,6 +244,7 @@ pub(crate) struct AdapterOptions {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct AdapterCheck {
     /// The service to look for
+    #[arg(add = complete::services())]
     pub(crate) service: ServiceName,
     /// The adapter's file
     #[arg(long, value_name = "FILE", default_value = "adapter.yaml")]
@@ -263,7 +266,11 @@ pub(crate) struct Ship {
     /// A service and its version, the name people see, which may not be used twice with other bytes
     /// (default: the newest release); or several services with theirs, which go out in the order of
     /// their `depends_on`, are judged as one and undone together
-    #[arg(required = true, value_name = "SERVICE [VERSION] | SERVICE=VERSION...")]
+    #[arg(
+        required = true,
+        value_name = "SERVICE [VERSION] | SERVICE=VERSION...",
+        add = complete::what_to_ship()
+    )]
     pub(crate) what: Vec<String>,
     /// Where the service is described (default: sleepwell.yaml); with several services once for each
     /// whose version is new
@@ -288,11 +295,13 @@ pub(crate) struct Ship {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
+    #[arg(add = complete::changes())]
     pub(crate) change: Option<ChangeId>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Order {
+    #[arg(add = complete::changes())]
     pub(crate) change: ChangeId,
     /// Order it and leave
     #[arg(long)]
@@ -325,9 +334,10 @@ pub(crate) enum SchemaCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SchemaPlace {
+    #[arg(add = complete::services())]
     pub(crate) service: ServiceName,
     /// The environment
-    #[arg(value_name = "ENV")]
+    #[arg(value_name = "ENV", add = complete::environments())]
     pub(crate) environment: EnvironmentName,
     /// The version of the schema, as the service's migrations count
     #[arg(value_name = "N")]
@@ -375,6 +385,7 @@ pub(crate) enum SchemaKind {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Why {
     /// A change, alert, incident or page, such as chg-12, alt-12 or inc-12
+    #[arg(add = complete::changes())]
     pub(crate) id: Asked,
 }
 
@@ -404,6 +415,7 @@ pub(crate) struct Hosts {
     #[command(subcommand)]
     pub(crate) command: Option<HostsCommand>,
     /// Only hosts that are to run this service
+    #[arg(add = complete::services())]
     pub(crate) service: Option<ServiceName>,
     /// Only those that do not run what they should, or say nothing
     #[arg(long)]
@@ -444,8 +456,10 @@ pub(crate) struct AdoptFleet {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FixHost {
+    #[arg(add = complete::hosts())]
     pub(crate) host: HostName,
     /// Only this service (default: every one that needs it)
+    #[arg(add = complete::services())]
     pub(crate) service: Option<ServiceName>,
     /// Why, for the journal
     #[arg(
@@ -459,6 +473,7 @@ pub(crate) struct FixHost {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct HostOrder {
+    #[arg(add = complete::hosts())]
     pub(crate) host: HostName,
     /// Why, for the journal
     #[arg(
@@ -476,6 +491,7 @@ pub(crate) struct Alerts {
     #[command(subcommand)]
     pub(crate) command: Option<AlertsCommand>,
     /// Only alerts of this service
+    #[arg(add = complete::services())]
     pub(crate) service: Option<ServiceName>,
     /// Also those that are resolved
     #[arg(long)]
@@ -524,7 +540,7 @@ pub(crate) struct FreezeSet {
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     pub(crate) zone: Zone,
     /// Only this service; with --env only this environment
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::services())]
     pub(crate) service: Option<ServiceName>,
     /// Why, for the journal
     #[arg(
@@ -538,6 +554,7 @@ pub(crate) struct FreezeSet {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FreezeLift {
+    #[arg(add = complete::freezes())]
     pub(crate) name: FreezeName,
     /// Why, for the journal
     #[arg(
@@ -551,6 +568,7 @@ pub(crate) struct FreezeLift {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FreezeOverride {
+    #[arg(add = complete::changes())]
     pub(crate) change: ChangeId,
     /// Why it cannot wait, for the journal
     #[arg(long, value_name = "TEXT")]

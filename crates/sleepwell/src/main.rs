@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod complete;
 mod config;
 mod data;
 mod log;
@@ -19,6 +20,7 @@ use args::{Args, Command};
 use clap::Parser;
 
 fn main() -> ExitCode {
+    complete::answer_the_shell();
     let args = Args::parse();
     match run(&args) {
         Ok(code) => ExitCode::from(code),

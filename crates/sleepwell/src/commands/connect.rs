@@ -13,6 +13,18 @@ const DEFAULT_URL: &str = "http://127.0.0.1:7700";
 /// Returns a client of the server named, or of the one that runs on the data folder. Says so when the token could be
 /// read on its way there.
 pub(crate) fn connect(global: &Global) -> Result<Client> {
+    let client = connect_quietly(global)?;
+    if !is_private(client.base_url()) {
+        note(&format!(
+            "warning: the connection to {} is not encrypted; anybody on the way can read your token",
+            client.base_url()
+        ));
+    }
+    Ok(client)
+}
+
+/// As [`connect`], and says nothing.
+pub(crate) fn connect_quietly(global: &Global) -> Result<Client> {
     let data = Data::new(global)?;
     let written = address(&data);
     let url = global.server.as_deref().or(written.as_deref());
@@ -26,11 +38,6 @@ pub(crate) fn connect(global: &Global) -> Result<Client> {
         None if Some(url) == written.as_deref() => pin_of(&data)?,
         None => None,
     };
-    if !is_private(url) {
-        note(&format!(
-            "warning: the connection to {url} is not encrypted; anybody on the way can read your token"
-        ));
-    }
     Ok(Client::pinned(url, token, pin))
 }
 
