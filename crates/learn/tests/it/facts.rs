@@ -16,6 +16,7 @@ use model::{
 use serde_json::json;
 
 use crate::fixture::{START, entry, name, new, old, verdict};
+use crate::variant::{VARIANTS, variant};
 
 /// Returns each fact with the sentence it must give.
 pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
@@ -836,7 +837,6 @@ fn cdevent(artifact: Option<&str>, outcome: DeliveryOutcome) -> Fact {
     }
 }
 
-/// Names every variant, so that a new fact does not compile here before it has a row above.
 fn schema_set(from: Option<u64>, to: u64, kind: Option<MigrationKind>) -> Fact {
     Fact::SchemaSet {
         service: "shop".parse().unwrap(),
@@ -847,78 +847,6 @@ fn schema_set(from: Option<u64>, to: u64, kind: Option<MigrationKind>) -> Fact {
         reason: String::new(),
     }
 }
-
-fn variant(fact: &Fact) -> usize {
-    match fact {
-        Fact::ServerStarted { .. } => 0,
-        Fact::TokenCreated { .. } => 1,
-        Fact::TokenRevoked { .. } => 2,
-        Fact::HostEnrolled { .. } => 3,
-        Fact::HostSilent { .. } => 4,
-        Fact::HostBack { .. } => 5,
-        Fact::HostProof { .. } => 6,
-        Fact::HostExit { .. } => 7,
-        Fact::HostUnhealthy { .. } => 8,
-        Fact::HostRefused { .. } => 9,
-        Fact::HostAsked { .. } => 10,
-        Fact::ReleaseCreated { .. } => 11,
-        Fact::RolloutPlanned { .. } => 12,
-        Fact::RingStarted { .. } => 13,
-        Fact::RingProved { .. } => 14,
-        Fact::RingPassed { .. } => 15,
-        Fact::RolloutHeld { .. } => 16,
-        Fact::RolloutResumed { .. } => 17,
-        Fact::UndoStarted { .. } => 18,
-        Fact::RolloutUndone { .. } => 19,
-        Fact::RolloutStuck { .. } => 20,
-        Fact::RolloutDone { .. } => 21,
-        Fact::VerdictGiven { .. } => 22,
-        Fact::Ordered { .. } => 23,
-        Fact::ActionTaken { .. } => 24,
-        Fact::ActionFailed { .. } => 25,
-        Fact::MessageQueued { .. } => 26,
-        Fact::MessageAccepted { .. } => 27,
-        Fact::MessageFailed { .. } => 28,
-        Fact::HostEnrolledAgain { .. } => 29,
-        Fact::HookReceived { .. } => 30,
-        Fact::CdeventReceived { .. } => 31,
-        Fact::HostExcluded { .. } => 32,
-        Fact::HostRetired { .. } => 33,
-        Fact::AlertFired { .. } => 34,
-        Fact::AlertResolved { .. } => 35,
-        Fact::AlertsRefused { .. } => 36,
-        Fact::IncidentOpened { .. } => 37,
-        Fact::IncidentJoined { .. } => 38,
-        Fact::IncidentReopened { .. } => 39,
-        Fact::IncidentResolved { .. } => 40,
-        Fact::NobodyTold { .. } => 41,
-        Fact::WatchEnded { .. } => 42,
-        Fact::BehindFleet { .. } => 43,
-        Fact::FleetAdopted { .. } => 44,
-        Fact::FreezeSet { .. } => 45,
-        Fact::FreezeLifted { .. } => 46,
-        Fact::FreezeOverridden { .. } => 47,
-        Fact::RolloutQueued { .. } => 48,
-        Fact::RolloutNotBegun { .. } => 49,
-        Fact::RolloutSuperseded { .. } => 50,
-        Fact::HostLetBackIn { .. } => 51,
-        Fact::HostSharesMachine { .. } => 52,
-        Fact::SetAside { .. } => 53,
-        Fact::ShippedTogether { .. } => 54,
-        Fact::PartBegun { .. } => 55,
-        Fact::UndoneTogether { .. } => 56,
-        Fact::PartStays { .. } => 57,
-        Fact::SchemaBegun { .. } => 58,
-        Fact::SchemaSet { .. } => 59,
-        Fact::UndoRefused { .. } => 60,
-        Fact::HostTriesAgain { .. } => 61,
-        Fact::HostDoubled { .. } => 62,
-        Fact::HostAlone { .. } => 63,
-        Fact::HostClockOff { .. } => 64,
-        Fact::HostClockRight { .. } => 65,
-    }
-}
-const VARIANTS: usize = 66;
 
 fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))

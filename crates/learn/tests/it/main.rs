@@ -7,4 +7,5 @@ mod fixture;
 mod kinds;
 mod random;
 mod story;
+mod variant;
 mod verdicts;
