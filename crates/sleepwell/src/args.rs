@@ -24,6 +24,28 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Test {
+    #[command(subcommand)]
+    pub(crate) what: TestCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TestCommand {
+    /// Run scripts in the language of Prometheus' own PromQL tests
+    Promql(TestPromql),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct TestPromql {
+    /// Scripts, and folders whose *.test files are run in the order of their names
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A line for each case: file:line pass|value-only|fail|skip, with the reason
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Global {
     /// Folder of the server's data (default: $XDG_DATA_HOME/sleepwell)
@@ -96,6 +118,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
+    /// Test expressions and rules without a server
+    Test(Test),
     /// What is missing, with the command that fixes it
     Doctor,
     /// Call the API with your token and print the answer

@@ -47,6 +47,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Command::Freeze(freeze) => commands::freeze::run(global, freeze),
         Command::Schema(schema) => commands::schema::run(global, schema),
         Command::Check(check) => commands::check::run(global, check),
+        Command::Test(test) => commands::test::run(global, test),
         Command::Doctor => commands::doctor::run(global),
         Command::Api(api) => commands::api::run(global, api),
         Command::Completions(completions) => commands::completions::run(completions),

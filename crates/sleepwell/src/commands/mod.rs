@@ -15,6 +15,7 @@ pub(crate) mod hosts;
 pub(crate) mod order;
 pub(crate) mod schema;
 pub(crate) mod ship;
+pub(crate) mod test;
 pub(crate) mod watch;
 pub(crate) mod why;
 

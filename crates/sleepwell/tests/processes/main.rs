@@ -15,6 +15,7 @@ mod demo;
 mod exit_codes;
 mod hosts;
 mod orders;
+mod promql_scripts;
 mod restored;
 mod server_killed;
 mod several_servers;
