@@ -1,8 +1,8 @@
 //! Whether an undo may go back to an earlier release.
 
 use model::deliver::{
-    Candidate, Compatibility, GateFacts, Migration, Range, ReleaseRef, Schema, SchemaNeeds,
-    Surroundings,
+    Candidate, Compatibility, GateFacts, Migration, MigrationKind, Range, ReleaseRef, Schema,
+    SchemaNeeds, Surroundings,
 };
 use model::{ServiceName, Version};
 
@@ -127,7 +127,7 @@ fn schema(previous: &Candidate, facts: &GateFacts) -> Option<NoWayBack> {
     match &previous.compatibility.schema {
         Some(SchemaNeeds { needs, .. }) => {
             let found = first_outside(schema, needs)?;
-            let step = schema.point_of_no_return.clone();
+            let step = point_of_no_return(schema);
             Some(NoWayBack::Schema {
                 service,
                 version,
@@ -140,10 +140,17 @@ fn schema(previous: &Candidate, facts: &GateFacts) -> Option<NoWayBack> {
         None => Some(NoWayBack::Unsaid {
             service,
             version,
-            step: schema.point_of_no_return.clone()?,
+            step: point_of_no_return(schema)?,
             oldest_safe,
         }),
     }
+}
+
+/// Returns the newest step that took an old shape away, or is about to.
+fn point_of_no_return(schema: &Schema) -> Option<Migration> {
+    let becoming = schema.becoming.as_ref();
+    let under_way = becoming.filter(|step| step.kind == MigrationKind::Contract);
+    under_way.or(schema.point_of_no_return.as_ref()).cloned()
 }
 
 fn oldest_safe(schema: &Schema, live: &[(ReleaseRef, Compatibility)]) -> Option<Version> {

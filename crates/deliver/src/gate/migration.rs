@@ -154,7 +154,8 @@ impl MigrationRefusal {
     }
 }
 
-/// Lets a migration begin: from now on both versions count. A contract is a point of no return from here on.
+/// Lets a migration begin: from now on both versions count, and there is no way back past a contract until
+/// somebody says that it was given up.
 ///
 /// # Errors
 /// Something that runs or is on its way does not work with the version, or the step makes no sense.
@@ -180,7 +181,6 @@ pub fn begin(
     }
     let step = may_change(current, wish, around, history)?;
     Ok(Schema {
-        point_of_no_return: closing(&step).or(current.point_of_no_return.clone()),
         becoming: Some(step),
         by: wish.by.clone(),
         at: wish.now,
@@ -210,7 +210,7 @@ pub fn set(
         return Ok((wish.found(None), None));
     };
     match &current.becoming {
-        Some(step) if wish.to == step.to => Ok((wish.found(Some(current)), Some(step.kind))),
+        Some(step) if wish.to == step.to => Ok((wish.done(current, step), Some(step.kind))),
         Some(step) if wish.to == step.from => Ok((wish.found(Some(current)), None)),
         None if wish.to == current.version => Ok((current.clone(), None)),
         _ if anyway => Ok((wish.found(Some(current)), None)),
@@ -221,17 +221,21 @@ pub fn set(
         }),
         None => {
             let step = may_change(current, wish, around, history)?;
-            let found = wish.found(Some(current));
-            let next = Schema {
-                point_of_no_return: closing(&step).or(found.point_of_no_return.clone()),
-                ..found
-            };
-            Ok((next, Some(step.kind)))
+            Ok((wish.done(current, &step), Some(step.kind)))
         }
     }
 }
 
 impl Wish {
+    /// Returns the schema behind a step that is done.
+    fn done(&self, current: &Schema, step: &Migration) -> Schema {
+        let found = self.found(Some(current));
+        Schema {
+            point_of_no_return: closing(step).or(found.point_of_no_return.clone()),
+            ..found
+        }
+    }
+
     fn found(&self, current: Option<&Schema>) -> Schema {
         Schema {
             service: self.service.clone(),

@@ -381,7 +381,16 @@ fn a_contract_waits_for_everybody_and_for_its_soak() {
     let refused = contract(vec![new()], &[3, 2, 1], 61).unwrap_err();
     assert!(refused.contains("1m after 1.2 went live"), "{refused}");
     let begun = contract(vec![new()], &[3, 2, 1], 62).unwrap();
-    assert_eq!(begun.point_of_no_return.map(|step| step.to), Some(14));
+    // It is a point of no return for good once it is done, and none when it was given up.
+    let say = |to| {
+        let wish = wish(to, MigrationKind::Contract);
+        let (around, history) = (around(None, vec![]), History::default());
+        set(Some(&begun), &wish, false, &around, &history)
+            .unwrap()
+            .0
+    };
+    let points = [say(14), say(13)].map(|said| said.point_of_no_return.map(|step| step.to));
+    assert_eq!(points, [Some(14), None]);
 }
 
 #[test]
