@@ -15,6 +15,8 @@ use super::name_matcher;
 
 /// How deep expressions may stand inside each other; those people write have ten levels.
 const DEPTH: usize = 256;
+/// How many operators and ranges one expression may hold: `a + a + …` is a tree as deep as it is long.
+const JOINTS: usize = 200;
 
 pub(super) struct Parser {
     tokens: Vec<Token>,
@@ -22,6 +24,7 @@ pub(super) struct Parser {
     /// Where the text ends.
     end: usize,
     depth: usize,
+    joints: usize,
 }
 
 impl Parser {
@@ -31,6 +34,7 @@ impl Parser {
             next: 0,
             end,
             depth: 0,
+            joints: 0,
         }
     }
 
@@ -57,11 +61,22 @@ impl Parser {
             if op.binds() < least {
                 break;
             }
+            self.joint()?;
             self.next += 1;
             left = self.binary(left, op)?;
         }
         self.depth -= 1;
         Ok(left)
+    }
+
+    /// Counts what makes the tree deeper without the parser going deeper.
+    fn joint(&mut self) -> Result<(), Failed> {
+        self.joints += 1;
+        if self.joints > JOINTS {
+            let why = format!("more than {JOINTS} operators and ranges in one expression");
+            return Err(Failed::syntax(self.at(), why));
+        }
+        Ok(())
     }
 
     fn binary(&mut self, left: Expr, op: BinaryOp) -> Result<Expr, Failed> {
@@ -96,8 +111,7 @@ impl Parser {
             return Ok(None);
         };
         let text = match &token.what {
-            Tok::Sign(sign @ (">/" | "</")) => {
-                let _ = sign;
+            Tok::Sign(">/" | "</") => {
                 let what = "trimming of histograms by `</` and `>/`";
                 return Err(Failed::unsupported(token.pos.start, what));
             }
@@ -197,7 +211,10 @@ impl Parser {
         let mut expr = self.atom()?;
         loop {
             match self.peek().map(|token| &token.what) {
-                Some(Tok::Sign("[")) => expr = self.range(expr)?,
+                Some(Tok::Sign("[")) => {
+                    self.joint()?;
+                    expr = self.range(expr)?;
+                }
                 Some(Tok::Sign("@")) => self.at_modifier(&mut expr)?,
                 Some(Tok::Word(word)) if word.eq_ignore_ascii_case("offset") => {
                     self.offset(&mut expr)?;
@@ -360,7 +377,6 @@ impl Parser {
             args.push(self.expr(0)?);
             if !self.is_sign(")") {
                 self.expect(",", of)?;
-                // A comma in front of the end is fine, but in an empty list.
             }
         }
     }

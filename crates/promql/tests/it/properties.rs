@@ -338,3 +338,26 @@ fn times_at_the_ends_of_time_are_no_trouble() {
         }
     }
 }
+
+#[test]
+fn a_long_expression_is_evaluated_and_a_longer_one_refused() {
+    let samples = Samples(Vec::new());
+    let sum = format!("vector(0){}", " + vector(1)".repeat(200));
+    // As deep and as long as may be, on the small stack of a test.
+    let long = format!("{}{sum}{}", "(".repeat(250), ")".repeat(250));
+    let answer = evaluate(
+        &parse(&long).unwrap(),
+        Query::instant(0),
+        &samples,
+        &Limits::default(),
+    );
+    let value = Value::Vector(vec![(Labels::default(), vec![(0, 200.0)])]);
+    assert_eq!(answer.unwrap().value, value);
+    for endless in [
+        "m".to_owned() + &" + m".repeat(50_000),
+        "m".to_owned() + &"[1m:]".repeat(20_000),
+    ] {
+        let refused = parse(&endless).unwrap_err().to_string();
+        assert!(refused.contains("more than 200 operators"), "{refused}");
+    }
+}
