@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use client::Client;
-use model::{Secret, limit};
+use model::limit;
 use runtime::Random;
 use serde_json::{Value, json};
 
@@ -61,13 +61,6 @@ impl Storm {
     }
 }
 
-fn ingest(world: &World) -> Client {
-    let new = json!({ "name": "prometheus", "role": "ingest", "expires_at": null });
-    let created: Value = world.client().post_json("/api/v1/tokens", &new).unwrap();
-    let secret = created["secret"].as_str().unwrap();
-    Client::new(&world.url(), Some(Secret::new(secret)))
-}
-
 /// Is every delivery of one page: its title, and whether each said that it may be a repeat.
 type Deliveries = BTreeMap<String, Vec<(String, bool)>>;
 
@@ -89,7 +82,7 @@ fn deliveries(world: &World) -> Deliveries {
 fn no_accepted_alert_is_lost_and_only_what_was_on_its_way_comes_twice() {
     let mut world = World::with_receiver();
     let storm = Storm {
-        client: ingest(&world),
+        client: world.sender_of_alerts(),
         accepted: Arc::default(),
         is_over: Arc::default(),
     };

@@ -43,6 +43,11 @@ impl Inbox {
         self.is_mute.store(true, Ordering::SeqCst);
     }
 
+    /// Answers what comes from now on.
+    pub(crate) fn answer_webhooks(&self) {
+        self.is_mute.store(false, Ordering::SeqCst);
+    }
+
     /// Speaks as much SMTP as a sender of plain mail needs.
     fn take_mail(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut answers = stream.try_clone()?;

@@ -9,7 +9,7 @@ use model::api::change::{ChangeView, RingState};
 use model::api::deliver::HostService;
 use model::observe::ChangeState;
 use model::{ChangeId, KeyPin, Secret};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::definition::{self, Definition};
@@ -64,18 +64,30 @@ impl World {
     /// Starts two servers on one PostgreSQL database, behind one address, and their agents; nothing where
     /// PostgreSQL is not installed.
     pub(crate) fn with_two_servers(count: usize) -> Option<Self> {
+        Self::empty().shared_by_two_servers(count)
+    }
+
+    /// The same without hosts; alerts are told by webhook.
+    pub(crate) fn with_two_servers_and_receiver() -> Option<Self> {
         let mut world = Self::empty();
+        let receiver = format!("http://{}/alerts", world.doors.http);
+        world.settings = vec![("SLEEPWELL_RECEIVER_WEBHOOK", receiver)];
+        world.shared_by_two_servers(0)
+    }
+
+    fn shared_by_two_servers(self, count: usize) -> Option<Self> {
+        let mut world = self;
         world.stop_services = true;
         let servers = [front::free(), front::free()];
         let artifacts = world.folder().join("artifacts");
-        world.settings = vec![
+        world.settings.extend([
             ("SLEEPWELL_DATABASE", testdb::database()?),
             ("SLEEPWELL_ARTIFACTS", artifacts.display().to_string()),
             (
                 "SLEEPWELL_PUBLIC_URL",
                 format!("http://{}", front::open(servers)),
             ),
-        ];
+        ]);
         let [first, second] = servers.map(|address| address.to_string());
         world.write_settings(&world.data());
         world.start_server(&["--listen", &first]);
@@ -193,6 +205,14 @@ impl World {
 
     pub(crate) fn url(&self) -> String {
         std::fs::read_to_string(self.data().join("address")).expect("a server wrote its address")
+    }
+
+    /// Returns a client with a token of its own that may post alerts.
+    pub(crate) fn sender_of_alerts(&self) -> Client {
+        let new = json!({ "name": "prometheus", "role": "ingest", "expires_at": null });
+        let created: Value = self.client().post_json("/api/v1/tokens", &new).unwrap();
+        let secret = created["secret"].as_str().unwrap();
+        Client::new(&self.url(), Some(Secret::new(secret)))
     }
 
     pub(crate) fn client(&self) -> Client {
