@@ -8,8 +8,8 @@ use crate::figures;
 
 /// Runs of each scenario; `SLEEPWELL_JUDGE_RUNS` asks for fewer where a first look is enough.
 const RUNS: u64 = 3_000;
-/// Of the time before, over which the dispersion is measured: sixty windows of a minute.
-const HISTORY_S: usize = 3_600;
+/// Of the time before, over which the dispersion is measured: what a server keeps.
+const HISTORY_S: usize = 12 * 3_600;
 const EVERY_SECOND: (u32, u64) = (1, 10_800);
 const EVERY_MINUTE: (u32, u64) = (60, 180);
 

@@ -19,7 +19,7 @@ pub use act::{CdeventSink, Cdevents, Incidents, Notices, Outbox, Procedures};
 pub use context::{Addresses, Context, Mandates};
 pub use deliver::{Hosts, Rollouts};
 pub use journal::Sealer;
-pub use judge::{Alerts, Verdicts};
+pub use judge::{Alerts, Dispersions, Verdicts};
 pub use senders::{Guard, Inbox, Mail, SendMoment, SendWatch, Senders, SmtpServer, Webhook};
 pub use take_over::{TakenOver, take_over};
 
@@ -33,6 +33,7 @@ pub fn start(context: &Context, senders: Senders, receiver: Owner, supervisor: &
     supervisor.spawn(Hosts::new(context.clone()), &wakes.rollouts);
     // A crash a host reports is looked at before the planner counts the ring as passed.
     supervisor.spawn(Verdicts::new(context.clone()), &wakes.rollouts);
+    supervisor.spawn(Dispersions::new(context.clone()), &wakes.verdicts);
     supervisor.spawn(Procedures::new(context.clone()), &wakes.verdicts);
     supervisor.spawn(Alerts::new(context.clone()), &wakes.alerts);
     supervisor.spawn(Incidents::new(context.clone(), receiver), &wakes.alerts);

@@ -5,6 +5,8 @@
 //! specification 2.B.2). So hosts are compared with each other over windows of several widths, and the
 //! evidence of every later batch is divided by the largest ratio found.
 
+use std::time::Duration;
+
 use model::judge::{Counts, Dispersion};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,8 @@ use crate::look::History;
 /// times as slow to find. Four give at most 2.4 so often, and are an hour of quarters.
 const FREEDOM_NEEDED: u64 = 4;
 /// In one-second batches. Each divides the last, which is also how long one split of the hosts lasts.
-const WIDTHS: [usize; 4] = [1, 60, 300, SPLIT_LASTS];
-const SPLIT_LASTS: usize = 900;
+const WIDTHS: [usize; 4] = [1, 60, 300, QUARTER];
+const QUARTER: usize = 900;
 const MINUTE: usize = 1;
 /// Fewer one-minute windows that say something are too few to promise an error rate.
 const MINUTES_NEEDED: u64 = 10;
@@ -46,7 +48,12 @@ impl Phi {
     pub(crate) fn of(history: &History) -> Self {
         let hosts: Vec<Running> = history.hosts.iter().map(|h| Running::of(h)).collect();
         let seconds = history.hosts.iter().map(Vec::len).max().unwrap_or(0);
-        let by_width = WIDTHS.map(|width| Width::of(&hosts, seconds, width));
+        let mut all = Quarter::default();
+        history.quarters.iter().for_each(|quarter| all.add(quarter));
+        for (number, start) in (0..).zip((0..seconds).step_by(QUARTER)) {
+            all.add(&Quarter::of(&hosts, (start, seconds), number));
+        }
+        let by_width = all.0;
         let measured = largest(&by_width);
         let assumed = by_width[MINUTE].halves.usable < MINUTES_NEEDED;
         let widest = by_width
@@ -87,7 +94,53 @@ fn largest(by_width: &[Width; WIDTHS.len()]) -> f64 {
         .fold(finest, f64::max)
 }
 
+/// Is what up to a quarter of an hour of history says about the noise, without its counts: it is small, adds
+/// up, and may be kept longer than samples are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quarter([Width; WIDTHS.len()]);
+
+impl Quarter {
+    pub const LASTS: Duration = Duration::from_secs(QUARTER as u64);
+
+    /// Measures the one-second batches of each host, oldest first; index `i` is the same second for every
+    /// host, seconds without data are zero, and what is behind the first 900 is left out. `number` tells
+    /// quarters apart: each compares other halves of the hosts.
+    #[must_use]
+    pub fn measure(hosts: &[Vec<Counts>], number: u64) -> Self {
+        let seconds = hosts.iter().map(Vec::len).max().unwrap_or(0);
+        let hosts: Vec<Running> = hosts.iter().map(|h| Running::of(h)).collect();
+        Self::of(&hosts, (0, seconds), number)
+    }
+
+    /// Tells whether it says nothing: never had two hosts traffic in the same second.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|width| width.halves.freedom == 0)
+    }
+
+    fn of(hosts: &[Running], (start, end): (usize, usize), number: u64) -> Self {
+        let seconds = end.saturating_sub(start).min(QUARTER);
+        let split = split(hosts.len(), number);
+        Self(WIDTHS.map(|width| {
+            let mut this = Width::default();
+            for window in 0..seconds / width {
+                let from = start + window * width;
+                this.push(hosts, &split, (from, from + width));
+            }
+            this
+        }))
+    }
+
+    fn add(&mut self, more: &Self) {
+        for (sum, more) in self.0.iter_mut().zip(&more.0) {
+            sum.halves.add(&more.halves);
+            sum.one_by_one.add(&more.one_by_one);
+        }
+    }
+}
+
 /// Is what one width of window says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Width {
     /// Half of the hosts against the other half.
     halves: Chi,
@@ -96,33 +149,22 @@ struct Width {
 }
 
 impl Width {
-    fn of(hosts: &[Running], seconds: usize, width: usize) -> Self {
-        let mut this = Self {
-            halves: Chi::default(),
-            one_by_one: Chi::default(),
-        };
-        for start in (0..seconds / width).map(|window| window * width) {
-            let split = split(hosts.len(), start / SPLIT_LASTS);
-            let mut halves = [Counts::default(); 2];
-            let counts: Vec<Counts> = hosts
-                .iter()
-                .map(|h| h.between(start, start + width))
-                .collect();
-            for (&host, half) in split.iter().zip([0, 1].into_iter().cycle()) {
-                add(&mut halves[half], counts[host]);
-            }
-            this.halves.push(&halves, 2);
-            this.one_by_one.push(&counts, HOSTS_ONE_BY_ONE);
+    fn push(&mut self, hosts: &[Running], split: &[usize], (from, to): (usize, usize)) {
+        let mut halves = [Counts::default(); 2];
+        let counts: Vec<Counts> = hosts.iter().map(|h| h.between(from, to)).collect();
+        for (&host, half) in split.iter().zip([0, 1].into_iter().cycle()) {
+            add(&mut halves[half], counts[host]);
         }
-        this
+        self.halves.push(&halves, 2);
+        self.one_by_one.push(&counts, HOSTS_ONE_BY_ONE);
     }
 }
 
-/// Returns the hosts in an order of their own for each stretch of time; even places are one half, odd
-/// ones the other. A fixed split would never show a host that is always worse than its half.
-fn split(hosts: usize, stretch: usize) -> Vec<usize> {
+/// Returns the hosts in an order of their own for each quarter; even places are one half, odd ones the
+/// other. A fixed split would never show a host that is always worse than its half.
+fn split(hosts: usize, quarter: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..hosts).collect();
-    let mut state = stretch as u64;
+    let mut state = quarter;
     for last in (1..hosts).rev() {
         order.swap(last, (next_random(&mut state) % (last as u64 + 1)) as usize);
     }
@@ -138,9 +180,9 @@ fn next_random(state: &mut u64) -> u64 {
 }
 
 /// Is a mean of Pearson's chi-square over windows, per degree of freedom.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Chi {
-    sum: f64,
+    sum: Exact,
     /// Windows in which something, but not everything, was bad.
     usable: u64,
     /// Degrees of freedom of those.
@@ -166,12 +208,19 @@ impl Chi {
         self.usable += 1;
         self.said += freedom;
         let share = all.bad as f64 / all.total as f64;
-        self.sum += chi_square(groups, share) / freedom as f64;
+        self.sum.0 += chi_square(groups, share) / freedom as f64;
     }
 
     /// Returns 0 when no window said anything.
     fn mean(&self) -> f64 {
-        self.sum / self.usable.max(1) as f64
+        self.sum.0 / self.usable.max(1) as f64
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.sum.0 += more.sum.0;
+        self.usable += more.usable;
+        self.said += more.said;
+        self.freedom += more.freedom;
     }
 }
 
@@ -242,6 +291,7 @@ mod tests {
         };
         History {
             hosts: own.iter().map(host).collect(),
+            quarters: vec![],
         }
     }
 
@@ -272,7 +322,11 @@ mod tests {
             (1..=900).map(counts).collect()
         };
         let hosts = vec![host(1_000), host(10)];
-        let phi = Phi::of(&History { hosts }).value();
+        let phi = Phi::of(&History {
+            hosts,
+            quarters: vec![],
+        })
+        .value();
         assert!(phi < 1.5, "{phi}");
     }
 
@@ -292,6 +346,44 @@ mod tests {
             assert_eq!((phi.value(), phi.assumed), (ASSUMED, true));
         }
         assert!(!Phi::of(&history(&[1.0; 2], 600, 0.05, 0.0)).assumed);
+    }
+
+    #[test]
+    fn quarters_that_were_kept_say_what_their_counts_said() {
+        let whole = history(&[1.0; 5], 3_600, 0.05, 0.3);
+        let quarter = |number: usize| {
+            let part = |host: &Vec<Counts>| host[number * QUARTER..][..QUARTER].to_vec();
+            let hosts: Vec<Vec<Counts>> = whole.hosts.iter().map(part).collect();
+            let measured = Quarter::measure(&hosts, number as u64);
+            let json = serde_json::to_string(&measured).unwrap();
+            serde_json::from_str::<Quarter>(&json).unwrap()
+        };
+        let kept = History {
+            hosts: vec![],
+            quarters: (0..4).map(quarter).collect(),
+        };
+        assert_eq!(Phi::of(&kept), Phi::of(&whole));
+        assert!(Phi::of(&kept).value() > 3.0);
+    }
+
+    #[test]
+    fn kept_quarters_and_fresh_seconds_add_up() {
+        let old = history(&[1.0; 4], QUARTER, 0.05, 0.0);
+        let both = History {
+            quarters: vec![Quarter::measure(&old.hosts, 7)],
+            ..history(&[1.0; 4], 300, 0.05, 0.0)
+        };
+        let evidence = Phi::of(&both).to_evidence();
+        assert_eq!((evidence.batches, evidence.widest_s), (1_200, 900));
+        assert_eq!(evidence.source, "aa");
+    }
+
+    #[test]
+    fn a_quarter_in_which_nothing_is_compared_is_empty() {
+        let alone = Quarter::measure(&[vec![Counts { bad: 1, total: 9 }; QUARTER]], 0);
+        assert!(alone.is_empty() && Quarter::measure(&[], 0).is_empty());
+        let two = Quarter::measure(&vec![vec![Counts { bad: 0, total: 9 }]; 2], 0);
+        assert!(!two.is_empty());
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod random;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 
+pub use dispersion::Quarter;
 pub use look::{Arms, Batch, Histogram, History, HostCondition, Judgement, Look, Total};
 pub use thresholds::THRESHOLD_REQUESTS;
 pub use verdict::Test;

@@ -42,6 +42,7 @@ fn history(share: f64) -> History {
     let mut host = || (0..HOUR).map(|_| random.counts(25.0, share)).collect();
     History {
         hosts: (0..8).map(|_| host()).collect(),
+        quarters: vec![],
     }
 }
 

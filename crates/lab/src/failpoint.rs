@@ -19,6 +19,7 @@ pub enum Part {
     /// The server, taking its store over.
     Start,
     Verdicts,
+    Dispersions,
     Procedures,
     Hosts,
     Rollouts,
@@ -59,9 +60,10 @@ const COMMIT: [At; 2] = [At::BeforeCommit, At::AfterCommit];
 const SEND: [At; 2] = [At::BeforeSend, At::AfterSend];
 
 impl Part {
-    pub const ALL: [Part; 15] = [
+    pub const ALL: [Part; 16] = [
         Part::Start,
         Part::Verdicts,
+        Part::Dispersions,
         Part::Procedures,
         Part::Hosts,
         Part::Rollouts,
@@ -81,6 +83,7 @@ impl Part {
     fn places(self) -> &'static [&'static [At; 2]] {
         match self {
             Part::Verdicts
+            | Part::Dispersions
             | Part::Procedures
             | Part::Hosts
             | Part::Rollouts
@@ -99,6 +102,7 @@ impl Part {
         match self {
             Part::Start => "server.start",
             Part::Verdicts => "judge.verdicts",
+            Part::Dispersions => "judge.dispersion",
             Part::Procedures => "act.procedures",
             Part::Hosts => "deliver.hosts",
             Part::Rollouts => "deliver.rollouts",
@@ -316,7 +320,7 @@ mod tests {
     #[test]
     fn every_failpoint_has_a_name_of_its_own_and_is_found_by_it() {
         let all = Failpoint::all();
-        assert_eq!(all.len(), 52);
+        assert_eq!(all.len(), 56);
         for point in &all {
             assert_eq!(point.to_string().parse(), Ok(*point));
         }

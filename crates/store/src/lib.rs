@@ -13,6 +13,7 @@ pub mod action;
 pub mod alert;
 pub mod change;
 pub mod delivery;
+pub mod dispersion;
 mod driver;
 mod error;
 pub mod event;

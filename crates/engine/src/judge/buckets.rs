@@ -4,8 +4,10 @@ use judge::{Batch, Histogram, History, THRESHOLD_REQUESTS, Test};
 use metrics::{BucketPoint, HostBuckets, Selector};
 use model::judge::Counts;
 use model::{HostId, Timestamp, Version};
+use store::Error;
 
 use super::counts::{HISTORY, Scrape, Source, Window, events, seconds};
+use super::dispersion::Kept;
 
 impl Source<'_> {
     /// Returns how long requests took on both sides since that was last taken. Until thresholds are
@@ -14,14 +16,17 @@ impl Source<'_> {
         &self,
         test: &mut Test,
         (name, buckets): (&str, &str),
+        kept: impl FnOnce() -> Result<Kept, Error>,
         window: &mut Window<'_>,
-    ) -> Option<Batch> {
+    ) -> Result<Option<Batch>, Error> {
         // The definition was checked when the release was made; an unreadable one has no requests.
-        let selector = Selector::parse(buckets).ok()?;
+        let Ok(selector) = Selector::parse(buckets) else {
+            return Ok(None);
+        };
         let within = test.bounds(name);
         let shown = self.shown(&selector, within.as_deref(), window);
         let Some(within) = within else {
-            return self.choose(test, (name, &selector), &shown, window);
+            return self.choose(test, (name, &selector), &shown, kept, window);
         };
         let (mut canary, mut control) = (empty(&within), empty(&within));
         let mut seen = false;
@@ -35,7 +40,7 @@ impl Source<'_> {
             host.points.iter().for_each(|point| add(arm, point));
             seen = true;
         }
-        seen.then_some(Batch::Latency { canary, control })
+        Ok(seen.then_some(Batch::Latency { canary, control }))
     }
 
     /// Returns what each member showed, and whether it is a canary, and takes it.
@@ -69,27 +74,34 @@ impl Source<'_> {
         test: &mut Test,
         (name, selector): (&str, &Selector),
         shown: &[(bool, HostBuckets)],
+        kept: impl FnOnce() -> Result<Kept, Error>,
         window: &Window<'_>,
-    ) -> Option<Batch> {
+    ) -> Result<Option<Batch>, Error> {
         let side = |canary| shown.iter().filter(move |(c, _)| *c == canary);
-        let canary = in_common(side(true).map(|(_, host)| host))?;
-        let control = in_common(side(false).map(|(_, host)| host))?;
-        let mut both = canary;
+        let canary = in_common(side(true).map(|(_, host)| host));
+        let control = in_common(side(false).map(|(_, host)| host));
+        let (Some(mut both), Some(control)) = (canary, control) else {
+            return Ok(None);
+        };
         both.retain(|bound| control.contains(bound));
         if both.is_empty() {
-            return Some(Batch::Mismatch);
+            return Ok(Some(Batch::Mismatch));
         }
         let span = (window.now - HISTORY, window.now);
-        if self.before(selector, &[], span).total >= THRESHOLD_REQUESTS {
+        if let Some(previous) = self.previous()
+            && self.before(selector, &[], span).total >= THRESHOLD_REQUESTS
+        {
             let before = self.before(selector, &both, span);
-            test.choose_thresholds(name, &both, &before, |bound| {
-                self.slower_than(selector, bound, span)
+            let kept = kept()?;
+            test.choose_thresholds(name, &both, &before, |bound| History {
+                hosts: self.slower_than(selector, bound, previous, span),
+                quarters: kept.slower_than(bound),
             });
         }
-        Some(Batch::Latency {
+        Ok(Some(Batch::Latency {
             canary: Histogram::default(),
             control: Histogram::default(),
-        })
+        }))
     }
 
     /// Returns how long requests took on every host that counted within these bounds.
@@ -114,8 +126,9 @@ impl Source<'_> {
         &self,
         selector: &Selector,
         bound: f64,
+        version: &Version,
         span: (Timestamp, Timestamp),
-    ) -> History {
+    ) -> Vec<Vec<Counts>> {
         let scrape = |point: &BucketPoint| {
             let total = events(point.total);
             let within = events(point.at_most[0]);
@@ -127,18 +140,36 @@ impl Source<'_> {
                 },
             }
         };
-        let of_host = |host| {
-            let grown = self.grew(selector, Some(&[bound]), host, self.previous(), span);
+        self.each_host(|host| {
+            let grown = self.grew(selector, Some(&[bound]), host, Some(version), span);
             let grown = grown.filter(|host| host.bounds == [bound]);
             let scrapes: Vec<Scrape> = grown
                 .iter()
                 .flat_map(|host| host.points.iter().map(scrape))
                 .collect();
-            seconds(span.0, &scrapes)
+            seconds(span, &scrapes)
+        })
+    }
+
+    /// Returns the same for every bound all hosts have that showed any.
+    pub(super) fn slower_than_each(
+        &self,
+        buckets: &str,
+        version: &Version,
+        span: (Timestamp, Timestamp),
+    ) -> Vec<(f64, Vec<Vec<Counts>>)> {
+        // The definition was checked when the release was made; an unreadable one has no requests.
+        let Ok(selector) = Selector::parse(buckets) else {
+            return vec![];
         };
-        History {
-            hosts: self.each_host(of_host),
-        }
+        let grew = |host| self.grew(&selector, None, host, Some(version), span);
+        let hosts: Vec<HostBuckets> = self.each_host(grew).into_iter().flatten().collect();
+        let bounds = in_common(hosts.iter()).unwrap_or_default();
+        let slower = |bound| {
+            let hosts = self.slower_than(&selector, bound, version, span);
+            (bound, hosts)
+        };
+        bounds.into_iter().map(slower).collect()
     }
 
     fn grew(

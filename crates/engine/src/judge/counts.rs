@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deliver::rollout::Arms as ArmHosts;
+use deliver::rollout::{Arms as ArmHosts, HostFacts};
 use judge::{Arms, Batch, History, Test, Total};
 use metrics::{HostIncrease, Metrics, Selector};
 use model::deliver::Rollout;
 use model::judge::Counts;
 use model::observe::{Signal, SignalKind};
 use model::{HostId, HostName, Timestamp, Version};
+use store::{Error, Tx};
 
-/// How much history a test's dispersion is estimated from; what the samples in memory allow.
+use super::dispersion::Kept;
+
+/// How long before a test its samples are read; what is in memory.
 pub(super) const HISTORY: Duration = Duration::from_secs(3_600);
 
 /// Is up to which scrape each host's counts were taken, by arm: a late sample goes into the next look.
@@ -21,7 +24,7 @@ pub(super) type Taken = BTreeMap<HostId, Timestamp>;
 pub(super) struct Source<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) rollout: &'a Rollout,
-    pub(super) names: BTreeMap<HostId, HostName>,
+    names: BTreeMap<HostId, HostName>,
 }
 
 /// Is one host's part of an arm: counts from this instant on belong to it.
@@ -48,31 +51,48 @@ impl Window<'_> {
     }
 }
 
+impl<'a> Source<'a> {
+    pub(super) fn new(
+        metrics: &'a Metrics,
+        rollout: &'a Rollout,
+        hosts: &BTreeMap<HostId, HostFacts>,
+    ) -> Self {
+        let names = hosts.values().map(|host| (host.id, host.name.clone()));
+        Self {
+            metrics,
+            rollout,
+            names: names.collect(),
+        }
+    }
+}
+
 impl Source<'_> {
     /// Returns what came of both arms since it was last taken, per signal, and moves `taken` on. A
     /// latency whose thresholds are not chosen yet has them chosen first.
     pub(super) fn look(
         &self,
+        tx: &mut Tx<'_>,
         test: &mut Test,
         signals: &BTreeMap<String, Signal>,
         arms: &ArmHosts,
         taken: &mut Taken,
         now: Timestamp,
-    ) -> BTreeMap<String, Batch> {
+    ) -> Result<BTreeMap<String, Batch>, Error> {
         let mut window = self.window(arms, taken, now);
         let mut batches = BTreeMap::new();
         for (name, signal) in signals {
             let batch = match &signal.kind {
                 SignalKind::Count { bad, total } => self.count((bad, total), &mut window),
                 SignalKind::Latency { buckets, .. } => {
-                    self.latency(test, (name, buckets), &mut window)
+                    let kept = || Kept::read(tx, self.rollout, (name, signal), now);
+                    self.latency(test, (name, buckets), kept, &mut window)?
                 }
                 SignalKind::Mean { sum, count, .. } => self.mean((sum, count), &mut window),
             };
             batches.extend(batch.map(|batch| (name.clone(), batch)));
         }
         taken.extend(window.newest);
-        batches
+        Ok(batches)
     }
 
     fn window(&self, arms: &ArmHosts, taken: &Taken, now: Timestamp) -> Window<'_> {
@@ -133,28 +153,41 @@ impl Source<'_> {
         seen.then_some(Batch::Mean { canary, control })
     }
 
-    /// Returns what every host of the rollout counted in each second of the time before `now`: all ran
-    /// the release before, so the differences between them are what is normal. Only counts have their
-    /// history here: a latency's is of its thresholds, which are chosen later.
+    /// Returns what every host of the rollout counted in each second of the hour before `now`, and what is
+    /// known of the time before that: all ran the release before, so the differences between them are what
+    /// is normal. Only counts have their history here: a latency's is of its thresholds, which are chosen
+    /// later.
     pub(super) fn history(
         &self,
+        tx: &mut Tx<'_>,
         signals: &BTreeMap<String, Signal>,
         now: Timestamp,
-    ) -> BTreeMap<String, History> {
-        let start = now - HISTORY;
-        let of_signal = |signal: &Signal| match &signal.kind {
-            SignalKind::Count { bad, total } => Some(History {
-                hosts: self.each_host(|host| {
-                    let grown = self.grown((bad, total), host, self.previous(), (start, now));
-                    seconds(start, &grown)
-                }),
-            }),
-            SignalKind::Latency { .. } | SignalKind::Mean { .. } => None,
+    ) -> Result<BTreeMap<String, History>, Error> {
+        let span = (now - HISTORY, now);
+        let mut history = BTreeMap::new();
+        let Some(previous) = self.previous() else {
+            return Ok(history);
         };
-        signals
-            .iter()
-            .filter_map(|(name, signal)| Some((name.clone(), of_signal(signal)?)))
-            .collect()
+        for (name, signal) in signals {
+            if let SignalKind::Count { bad, total } = &signal.kind {
+                let of = History {
+                    hosts: self.counted((bad, total), previous, span),
+                    quarters: Kept::read(tx, self.rollout, (name, signal), now)?.counts(),
+                };
+                history.insert(name.clone(), of);
+            }
+        }
+        Ok(history)
+    }
+
+    /// Returns what every host counted in each second while it ran a version.
+    pub(super) fn counted(
+        &self,
+        of: (&str, &str),
+        version: &Version,
+        span: (Timestamp, Timestamp),
+    ) -> Vec<Vec<Counts>> {
+        self.each_host(|host| seconds(span, &self.grown(of, host, Some(version), span)))
     }
 
     /// Asks every host of the rollout, in the order of their ids.
@@ -268,13 +301,16 @@ pub(super) fn events(by: f64) -> u64 {
     by.max(0.0).round() as u64
 }
 
-/// Sorts scrapes into seconds from `start`; the first and last second may hold a part only.
-pub(super) fn seconds(start: Timestamp, scrapes: &[Scrape]) -> Vec<Counts> {
-    let length = usize::try_from(HISTORY.as_secs()).unwrap_or(usize::MAX);
+/// Sorts scrapes into the seconds of a span; the first and last second may hold a part only.
+pub(super) fn seconds((start, end): (Timestamp, Timestamp), scrapes: &[Scrape]) -> Vec<Counts> {
+    let second = |at: Timestamp| usize::try_from(at.since(start).as_secs()).unwrap_or(usize::MAX);
+    let length = second(end).max(1);
     let mut counts = vec![Counts::default(); length];
     for scrape in scrapes {
-        let second = usize::try_from(scrape.at.since(start).as_secs()).unwrap_or(usize::MAX);
-        add(&mut counts[second.min(length - 1)], scrape.counts);
+        add(
+            &mut counts[second(scrape.at).min(length - 1)],
+            scrape.counts,
+        );
     }
     counts
 }
@@ -290,9 +326,12 @@ mod tests {
             at: at(second),
             counts: Counts { bad, total },
         };
-        let found = seconds(at(2), &[scrape(3, 0, 4), scrape(5, 1, 1)]);
+        let span = (at(2), at(3_602));
+        let scrapes = [scrape(3, 0, 4), scrape(5, 1, 1), scrape(3_602, 2, 2)];
+        let found = seconds(span, &scrapes);
         assert_eq!(found[1], Counts { bad: 0, total: 4 });
         assert_eq!(found[3], Counts { bad: 1, total: 1 });
+        assert_eq!(found[3_599], Counts { bad: 2, total: 2 });
         assert_eq!(found.len(), 3_600);
     }
 }

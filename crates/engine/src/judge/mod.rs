@@ -3,7 +3,9 @@
 mod alerts;
 mod buckets;
 mod counts;
+mod dispersion;
 mod verdicts;
 
 pub use alerts::Alerts;
+pub use dispersion::Dispersions;
 pub use verdicts::Verdicts;

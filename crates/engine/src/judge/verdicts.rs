@@ -127,15 +127,7 @@ fn look(
         return Ok(None);
     };
     let hosts = host_facts(tx, &rollout, now)?;
-    let names = hosts
-        .values()
-        .map(|host| (host.id, host.name.clone()))
-        .collect();
-    let source = Source {
-        metrics: &context.metrics,
-        rollout: &rollout,
-        names,
-    };
+    let source = Source::new(&context.metrics, &rollout, &hosts);
     let signals = &release.definition.signals;
     let parts = store::rollout::others(tx, &rollout)?;
     let (mut test, mut taken, watch) = match store::judgement::test::<Kept>(tx, change)? {
@@ -145,7 +137,7 @@ fn look(
             kept.watch,
         ),
         None => {
-            let history = source.history(signals, now);
+            let history = source.history(tx, signals, now)?;
             (
                 Test::start_one_of(
                     judged(&rollout, &parts),
@@ -160,7 +152,7 @@ fn look(
         }
     };
     let arms = arms(&rollout, &hosts, now);
-    let metrics = source.look(&mut test, signals, &arms, &mut taken, now);
+    let metrics = source.look(tx, &mut test, signals, &arms, &mut taken, now)?;
     let mut inputs = inputs(&rollout, &release, &hosts, (&arms, metrics), (ring, now));
     inputs.beside = beside(tx, &parts)?;
     let since = watched_since(&rollout);

@@ -2,6 +2,7 @@
 
 mod cdevents;
 mod damaged;
+mod dispersion;
 mod incidents;
 mod leases;
 mod notices;

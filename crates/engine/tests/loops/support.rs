@@ -173,19 +173,24 @@ pub(crate) async fn fails(one: &mut impl Loop, seconds: u64) -> String {
 }
 
 fn release(service: &str) -> Release {
+    release_with(service, 1, "")
+}
+
+/// Makes a release with more in its definition.
+pub(crate) fn release_with(service: &str, number: u64, more: &str) -> Release {
     let definition = deliver::definition::parse(&format!(
         "service: {service}\n\
          owner: {{ team: web, mail: owner@example.test }}\n\
          artifact: {{ path: app }}\n\
          run: {{ exec: [./app] }}\n\
          environments:\n  production:\n    hosts: {{ role: shop }}\n    strategy: rings\n    \
-         rings: [{{ name: everyone, hosts: rest }}]\n"
+         rings: [{{ name: everyone, hosts: rest }}]\n{more}"
     ));
     let definition = definition.unwrap();
     Release {
         service: service.parse().unwrap(),
-        number: ReleaseNumber(1),
-        version: "1.0".parse().unwrap(),
+        number: ReleaseNumber(number),
+        version: format!("{number}.0").parse().unwrap(),
         digest: Digest::of(b"app"),
         size_bytes: 3,
         config_digest: deliver::definition::config_digest(&definition),
@@ -195,7 +200,8 @@ fn release(service: &str) -> Release {
     }
 }
 
-fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
+/// Makes a planned rollout of a release to the given hosts.
+pub(crate) fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout {
     let environments = &release.definition.environments;
     let (environment, plan): (_, &EnvironmentPlan) = environments.iter().next().unwrap();
     let member = |n: &u128| RingHost {

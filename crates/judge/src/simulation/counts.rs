@@ -71,7 +71,10 @@ impl World {
             .map(|_| run())
             .map(|arms| (arms.canary, arms.control))
             .unzip();
-        History { hosts: vec![a, b] }
+        History {
+            hosts: vec![a, b],
+            quarters: vec![],
+        }
     }
 
     /// Returns after how many of `looks` a change fails that is looked at every `step_s` seconds, when it does. The

@@ -102,6 +102,7 @@ pub(crate) fn calm(seconds: usize) -> History {
     let mut host = || (0..seconds).map(|_| random.counts(50.0, 0.2)).collect();
     History {
         hosts: vec![host(), host()],
+        quarters: vec![],
     }
 }
 

@@ -54,6 +54,7 @@ fn calm(_: f64) -> History {
     };
     History {
         hosts: vec![host(0), host(5_000)],
+        quarters: vec![],
     }
 }
 

@@ -121,6 +121,7 @@ fn eventful_test() -> Test {
     };
     let history = History {
         hosts: (0..5).map(|h| host(1_000 * h)).collect(),
+        quarters: vec![],
     };
     let other = Signal {
         critical: false,

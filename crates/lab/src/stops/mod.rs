@@ -142,8 +142,9 @@ impl Walker {
         }
         world.set_service(service(labels)?);
         let points = Failpoint::all();
-        // Each seed begins elsewhere, so that a few hundred of them come to every place many times.
-        let next_point = usize::try_from(seed.wrapping_mul(7) % points.len() as u64)?;
+        // Each seed begins elsewhere, so that a few hundred of them come to every place many times; the factor
+        // must have none in common with the number of places.
+        let next_point = usize::try_from(seed.wrapping_mul(37) % points.len() as u64)?;
         Ok(Self {
             world,
             random: Random::seeded(seed ^ CHOICES),

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, header};
 use engine::{
-    Addresses, Alerts, Context, Hosts, Inbox, Incidents, Notices, Outbox, Procedures, Rollouts,
-    Sealer, Senders, Verdicts,
+    Addresses, Alerts, Context, Dispersions, Hosts, Inbox, Incidents, Notices, Outbox, Procedures,
+    Rollouts, Sealer, Senders, Verdicts,
 };
 use metrics::Metrics;
 use model::Timestamp;
@@ -41,6 +41,7 @@ pub(super) struct Server {
     verdicts: Verdicts,
     /// Its loop hangs; the others go on.
     judge_is_still: bool,
+    dispersions: Dispersions,
     procedures: Procedures,
     rollouts: Rollouts,
     hosts: Hosts,
@@ -171,6 +172,7 @@ impl Server {
             router,
             verdicts: Verdicts::new(context.clone()),
             judge_is_still: false,
+            dispersions: Dispersions::new(context.clone()),
             procedures: Procedures::new(context.clone()),
             rollouts: Rollouts::new(context.clone()),
             hosts: Hosts::new(context.clone()),
@@ -214,6 +216,7 @@ impl Server {
         if !is_time && !is_nudged {
             return Ok(());
         }
+        turn(points, Part::Dispersions, &mut self.dispersions, now).await?;
         turn(points, Part::Procedures, &mut self.procedures, now).await?;
         turn(points, Part::Hosts, &mut self.hosts, now).await?;
         turn(points, Part::Rollouts, &mut self.rollouts, now).await?;

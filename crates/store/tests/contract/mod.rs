@@ -2,6 +2,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod delivery;
+pub(crate) mod dispersion;
 pub(crate) mod fleet;
 pub(crate) mod freeze;
 pub(crate) mod id;
@@ -66,6 +67,7 @@ macro_rules! suite {
             fleet::hosts_are_paged_by_name_and_a_retired_one_is_in_no_page,
             fleet::what_the_hosts_of_a_page_run_is_read_for_them_alone,
             fleet::repeated_events_are_stored_once,
+            dispersion::quarters_are_kept_once_and_found_in_order,
             freeze::a_freeze_is_kept_by_its_name_and_found_by_what_it_applies_to,
             surroundings::a_schema_is_kept_for_a_service_in_an_environment,
             surroundings::what_runs_is_what_hosts_are_asked_for_and_what_they_proved,
