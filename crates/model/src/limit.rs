@@ -83,6 +83,8 @@ pub const SAMPLES_BYTES: usize = 32 << 20;
 pub const UNSENT_SAMPLES_BYTES: usize = 32 << 20;
 /// Events in one call of an agent.
 pub const AGENT_EVENTS: usize = 1_000;
+/// How long what happened on a host is remembered outside the journal.
+pub const AGENT_EVENT_MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Events an agent keeps while the server does not answer; oldest logs go first, steps never.
 pub const UNSENT_EVENTS_BYTES: usize = 64 << 20;
 /// Items of one list answer; more come by `?after=`.
@@ -108,6 +110,8 @@ pub const SAMPLES: usize = 60_000_000;
 pub const ANSWER_BYTES: usize = 64 << 10;
 /// Attempts to send one message before it counts as failed.
 pub const SEND_ATTEMPTS: u32 = 10;
+/// How long a message that has ended is remembered outside the journal.
+pub const MESSAGE_MEMORY: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// Messages in flight at once; also the bound on repeats after a kill.
 pub const SENDS_IN_FLIGHT: usize = 64;
 /// Messages in flight through one receiver's host or the mail server; a slow one holds up no other.
@@ -142,7 +146,7 @@ pub const CDEVENTS_BYTES: usize = 8 << 20;
 pub const CDEVENTS: usize = 1_000;
 /// How long a CDEvent is remembered; a tool restored from a backup may send a month again.
 pub const CDEVENT_MEMORY: Duration = Duration::from_secs(90 * 24 * 3_600);
-/// Deliveries that are forgotten at once, so that no sender waits for the tidying up.
+/// Rows of one kind that are forgotten at once, so that nobody waits for the tidying up.
 pub const FORGOTTEN_AT_ONCE: usize = 100;
 /// A text that another tool sends as an id or a name: a git reference, a package URL, a delivery id.
 pub const FOREIGN_NAME_BYTES: usize = 1_000;

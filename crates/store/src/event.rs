@@ -1,7 +1,7 @@
 //! What happened on hosts, as their agents tell it, each once.
 
-use model::HostId;
 use model::api::agent::Event;
+use model::{HostId, Timestamp};
 
 use crate::value::json;
 use crate::{Error, Tx};
@@ -33,6 +33,37 @@ pub fn store(
         }
     }
     Ok(new)
+}
+
+/// Forgets what happened on a host before `since`, at most `limit` events, apart from the newest of its
+/// boot: that one says what need not be sent again.
+pub fn forget(
+    tx: &mut Tx<'_>,
+    (host, boot_id): (HostId, &str),
+    since: Timestamp,
+    limit: usize,
+) -> Result<(), Error> {
+    let highest = highest(tx, host, boot_id)?;
+    let old = tx.query(
+        TABLE,
+        "SELECT boot, seq FROM agent_event WHERE host = $1 AND at_us < $2 AND (boot <> $3 OR seq <> $4)
+         ORDER BY at_us LIMIT $5",
+        &[
+            host.into(),
+            since.into(),
+            boot_id.into(),
+            highest.into(),
+            (limit as u64).into(),
+        ],
+    )?;
+    for row in &old {
+        let sql = "DELETE FROM agent_event WHERE host = $1 AND boot = $2 AND seq = $3";
+        tx.execute(
+            sql,
+            &[host.into(), row.text(0)?.into(), row.count(1)?.into()],
+        )?;
+    }
+    Ok(())
 }
 
 /// Returns the highest number stored for a boot of a host.

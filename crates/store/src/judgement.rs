@@ -1,7 +1,7 @@
 //! Running tests and the verdicts they gave.
 
 use model::judge::{LastLook, Verdict};
-use model::{ChangeId, EntryId, VerdictId};
+use model::{ChangeId, EntryId, EnvironmentName, ServiceName, VerdictId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +21,22 @@ pub fn save_test<T: Serialize>(
         "INSERT INTO judge_test (change, last_look, body) VALUES ($1, $2, $3)
          ON CONFLICT (change) DO UPDATE SET last_look = $2, body = $3",
         &[change.into(), json(look), json(test)],
+    )?;
+    Ok(())
+}
+
+/// Forgets the tests of the changes before this one at its place that are over and watched no longer: what
+/// they found stands in their verdicts.
+pub fn forget_tests_before(
+    tx: &mut Tx<'_>,
+    (service, environment): (&ServiceName, &EnvironmentName),
+    change: ChangeId,
+) -> Result<(), Error> {
+    tx.execute(
+        "DELETE FROM judge_test WHERE change < $3 AND change IN (
+           SELECT change FROM deliver_rollout
+           WHERE service = $1 AND environment = $2 AND over = 1 AND watched = 0)",
+        &[service.into(), environment.into(), change.into()],
     )?;
     Ok(())
 }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_set_aside.sql"),
     include_str!("migrations/0012_schema.sql"),
     include_str!("migrations/0013_dispersion.sql"),
+    include_str!("migrations/0014_forget.sql"),
 ];
 
 /// Is a database being brought to the newest schema; nobody else does so at the same time.

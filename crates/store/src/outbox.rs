@@ -176,6 +176,17 @@ pub fn open_count(tx: &mut Tx<'_>) -> Result<u64, Error> {
     row.map_or(Ok(0), |row| row.count(0))
 }
 
+/// Forgets messages that were written before `since` and have ended, at most `limit`, the oldest first.
+pub fn forget(tx: &mut Tx<'_>, since: Timestamp, limit: usize) -> Result<(), Error> {
+    let sql = "SELECT id FROM outbox WHERE id < $1 AND open = 0 ORDER BY id LIMIT $2";
+    let params = [PageId::new(since, 0).into(), (limit as u64).into()];
+    for row in tx.query(TABLE, sql, &params)? {
+        let id: PageId = row.parsed(0)?;
+        tx.execute("DELETE FROM outbox WHERE id = $1", &[id.into()])?;
+    }
+    Ok(())
+}
+
 fn put(tx: &mut Tx<'_>, row: &OutboxRow) -> Result<(), Error> {
     tx.execute(
         "UPDATE outbox SET open = $2, due_us = $3, body = $4 WHERE id = $1",

@@ -230,6 +230,7 @@ fn settle(
         },
     };
     store::outbox::settle(tx, &row)?;
+    store::outbox::forget(tx, now - limit::MESSAGE_MEMORY, limit::FORGOTTEN_AT_ONCE)?;
     let (Some(fact), Some(subject)) = (fact, row.message.subject()) else {
         return Ok(());
     };

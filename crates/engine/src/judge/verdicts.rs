@@ -107,6 +107,8 @@ struct Looked {
     look: LastLook,
     kept: Kept,
     judgement: Judgement,
+    /// Nothing was looked at before.
+    is_first: bool,
     /// The rollout waits for a look this late, and this is the first one.
     is_awaited: bool,
 }
@@ -167,6 +169,7 @@ fn look(
     };
     let before = store::judgement::last_look(tx, change)?;
     Ok(Some(Looked {
+        is_first: before.is_none(),
         is_awaited: is_awaited(&rollout, ring, before.as_ref(), &look),
         rollout,
         version,
@@ -227,6 +230,11 @@ fn keep(
         return Ok(false);
     }
     store::judgement::save_test(tx, change, &looked.look, &looked.kept)?;
+    if looked.is_first {
+        let place = (&rollout.service, &rollout.environment);
+        // Nothing begins before all it comes after is over, whatever that was shipped with.
+        store::judgement::forget_tests_before(tx, place, change)?;
+    }
     let judgement = looked.judgement;
     // Behind the last ring only harm is news.
     if looked.kept.watch.is_some() && judgement.state != VerdictState::Fail {

@@ -1,11 +1,14 @@
 //! The noise between hosts is measured each quarter of an hour, and a test that starts later knows of it.
 
+use std::collections::BTreeMap;
+
 use engine::{Dispersions, Verdicts};
 use metrics::{Limits, Metrics};
 use model::deliver::desired::DesiredRelease;
 use model::deliver::{
     Desired, DesiredState, Phase, Priority, Proof, Release, Reported, Rollout, RolloutState,
 };
+use model::judge::LastLook;
 use model::observe::{Sample, Series};
 use model::{ChangeId, HostId, Labels};
 
@@ -246,6 +249,21 @@ async fn a_test_knows_quarters_whose_samples_are_gone() {
         [(1_857, false), (1_857, false)],
         "the errors, and the only bound of the latency"
     );
+}
+
+#[tokio::test]
+async fn the_first_look_at_a_change_forgets_the_test_of_the_one_before() {
+    let world = measured().await;
+    let look = LastLook {
+        at: START,
+        seen: BTreeMap::new(),
+    };
+    world
+        .write(move |tx| store::judgement::save_test(tx, ChangeId(1), &look, &"a test"))
+        .await;
+    looks_at(&world, QUARTER + 3 * HOUR).await;
+    let left = world.write(|tx| store::judgement::last_look(tx, ChangeId(1)));
+    assert_eq!(left.await, None);
 }
 
 #[tokio::test]

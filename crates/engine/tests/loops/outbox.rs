@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use engine::{Guard, Inbox, Mail, Outbox, Senders, SmtpServer, Webhook};
 use model::act::{Destination, Message, OutboxRow, OutboxState, Urgency};
@@ -68,6 +69,25 @@ async fn the_urgent_goes_first() {
         turns(&mut outbox, 1).await;
     }
     assert_eq!(inbox.received().len(), 20);
+}
+
+#[tokio::test]
+async fn a_message_that_ended_long_ago_is_forgotten_when_another_ends() {
+    let (world, inbox) = (World::new(), Inbox::default());
+    let long_ago = START - limit::MESSAGE_MEMORY;
+    let of = |n, at| OutboxRow {
+        id: PageId::new(at, n),
+        state: OutboxState::Accepted { at },
+        ..mail(n)
+    };
+    let (old, young) = (of(1, long_ago - Duration::from_secs(1)), of(2, long_ago));
+    let ids = [old.id, young.id];
+    enqueue(&world, vec![old, young, mail(3)]).await;
+    turns(&mut Outbox::new(world.context.clone(), into(&inbox)), 1).await;
+    for (id, is_left) in ids.into_iter().zip([false, true]) {
+        let row = world.write(move |tx| store::outbox::get(tx, id));
+        assert_eq!(row.await.is_some(), is_left, "{id}");
+    }
 }
 
 /// Accepts connections and hands them over, unanswered.

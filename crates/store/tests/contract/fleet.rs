@@ -360,6 +360,42 @@ pub(crate) async fn what_the_hosts_of_a_page_run_is_read_for_them_alone(store: S
     assert_eq!(told, ids[1..3]);
 }
 
+pub(crate) async fn old_events_are_forgotten_but_not_where_a_boot_stands(store: Store) {
+    let host = HostId::new(at(0), 1);
+    let event = |(seq, when)| Event {
+        seq,
+        at: at(when),
+        service: None,
+        generation: 0,
+        kind: EventKind::Log { text: "x".into() },
+    };
+    for (host, boot, told) in [
+        (host, "before", vec![(1, 1), (2, 20)]),
+        (host, "now", vec![(1, 2), (2, 3), (3, 4)]),
+        (HostId::new(at(0), 2), "now", vec![(1, 1)]),
+    ] {
+        let events: Vec<Event> = told.into_iter().map(event).collect();
+        let write = store.write(move |tx| store::event::store(tx, host, boot, &events));
+        write.await.unwrap();
+    }
+    let forget = |limit| {
+        store.write(move |tx| {
+            store::event::forget(tx, (host, "now"), at(10), limit)?;
+            let told = store::event::newest(tx, host, 9)?;
+            Ok::<_, Error>(told.iter().map(|event| event.seq).collect::<Vec<u64>>())
+        })
+    };
+    assert_eq!(forget(1).await.unwrap(), [2, 3, 2, 1], "the oldest first");
+    assert_eq!(
+        forget(9).await.unwrap(),
+        [2, 3],
+        "one that is young, and the newest of this boot"
+    );
+    let other = HostId::new(at(0), 2);
+    let read = store.read(move |tx| store::event::newest(tx, other, 9));
+    assert_eq!(read.await.unwrap().len(), 1);
+}
+
 pub(crate) async fn repeated_events_are_stored_once(store: Store) {
     let host = HostId::new(at(0), 1);
     let event = |seq| Event {

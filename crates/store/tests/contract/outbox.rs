@@ -103,6 +103,34 @@ pub(crate) async fn a_row_ends_once(store: Store) {
     assert_eq!(claim(&store, at(1_000)).await, []);
 }
 
+pub(crate) async fn messages_that_ended_long_ago_are_forgotten(store: Store) {
+    let written = |n: u128, seconds: i64, is_over: bool| OutboxRow {
+        id: PageId::new(at(seconds), n),
+        state: match is_over {
+            true => OutboxState::Accepted { at: at(seconds) },
+            false => OutboxState::Queued,
+        },
+        ..row(n)
+    };
+    let rows = vec![
+        written(1, 10, true),
+        written(2, 20, false),
+        written(3, 30, true),
+        written(4, 40, true),
+    ];
+    let ids: Vec<PageId> = rows.iter().map(|row| row.id).collect();
+    enqueue(&store, rows).await;
+    let left = |limit| {
+        store.write(move |tx| {
+            outbox::forget(tx, at(40), limit)?;
+            let left = outbox::list(tx, None, 9)?;
+            Ok::<_, Error>(left.iter().map(|row| row.id).collect::<Vec<_>>())
+        })
+    };
+    assert_eq!(left(1).await.unwrap(), [ids[3], ids[2], ids[1]]);
+    assert_eq!(left(9).await.unwrap(), [ids[3], ids[1]], "one is not over");
+}
+
 async fn enqueue(store: &Store, rows: Vec<OutboxRow>) {
     let enqueue = store.write(move |tx| rows.iter().try_for_each(|row| outbox::enqueue(tx, row)));
     enqueue.await.unwrap();

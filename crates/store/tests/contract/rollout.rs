@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::{
     EnvironmentPlan, Queued, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Watch, WatchEnd,
 };
-use model::judge::{Control, Evidence, Reason, Verdict, VerdictState};
+use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::{ActionId, ChangeId, Digest, EntryId, Labels, VerdictId};
 use store::{Error, Store, action, judgement, rollout};
 
@@ -241,4 +242,45 @@ pub(crate) async fn a_verdict_is_handled_once(store: Store) {
     );
     let waiting = store.read(|tx| judgement::unhandled(tx, 10)).await.unwrap();
     assert!(waiting.is_empty(), "{waiting:?}");
+}
+
+pub(crate) async fn tests_of_changes_that_are_over_are_forgotten(store: Store) {
+    let done = |change: u64, service: &str| Rollout {
+        service: service.parse().unwrap(),
+        state: RolloutState::Done { at: at(9) },
+        ..example(change)
+    };
+    let watched = Rollout {
+        watch: Some(Watch {
+            until: at(99),
+            ended: None,
+        }),
+        ..done(3, "shop")
+    };
+    let all = [
+        done(1, "shop"),
+        done(2, "till"),
+        watched,
+        example(4),
+        done(5, "shop"),
+    ];
+    let tests = store.write(move |tx| {
+        for one in &all {
+            rollout::insert(tx, one)?;
+            let look = LastLook {
+                at: at(1),
+                seen: BTreeMap::new(),
+            };
+            judgement::save_test(tx, one.change, &look, &"a test")?;
+        }
+        let place = (&all[0].service, &all[0].environment);
+        judgement::forget_tests_before(tx, place, ChangeId(4))?;
+        let mut left = vec![];
+        for one in &all {
+            let test: Option<String> = judgement::test(tx, one.change)?;
+            left.extend(test.map(|_| one.change.0));
+        }
+        Ok::<_, Error>(left)
+    });
+    assert_eq!(tests.await.unwrap(), [2, 3, 4, 5]);
 }

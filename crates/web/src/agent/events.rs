@@ -21,9 +21,12 @@ pub(crate) async fn events(
         .ok_or_else(|| unknown("host", &caller.name, "enrol again"))?;
     check_count("events", request.events.len(), limit::AGENT_EVENTS)?;
     check_id("boot_id", &request.boot_id)?;
+    let since = app.clock.now() - limit::AGENT_EVENT_MEMORY;
     let write = move |tx: &mut store::Tx<'_>| -> std::result::Result<u64, store::Error> {
-        store::event::store(tx, host, &request.boot_id, &request.events)?;
-        store::event::highest(tx, host, &request.boot_id)
+        let boot = &request.boot_id;
+        store::event::store(tx, host, boot, &request.events)?;
+        store::event::forget(tx, (host, boot), since, limit::FORGOTTEN_AT_ONCE)?;
+        store::event::highest(tx, host, boot)
     };
     Ok(Json(EventsStored {
         seq: app.store.write(write).await?,

@@ -1,5 +1,7 @@
 //! Events of hosts, each stored once.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use model::api::agent::EventsStored;
 use model::{Role, limit};
@@ -45,6 +47,24 @@ async fn an_event_is_stored_once_per_boot_and_number() {
         ),
         (5, 1)
     );
+}
+
+#[tokio::test]
+async fn what_happened_on_a_host_long_ago_is_forgotten_when_it_tells_more() {
+    let world = World::new();
+    let host = world.host("web-1", json!({})).await;
+    events(&world, &host.token, "a", &[1, 2])
+        .await
+        .expect(StatusCode::OK);
+    world
+        .app
+        .clock
+        .advance(limit::AGENT_EVENT_MEMORY + Duration::from_secs(1));
+    let answer = events(&world, &host.token, "a", &[]).await;
+    assert_eq!(answer.expect(StatusCode::OK).to::<EventsStored>().seq, 2);
+    let stored = world.read(move |tx| store::event::newest(tx, host.agent_id, 100));
+    let left: Vec<u64> = stored.await.iter().map(|event| event.seq).collect();
+    assert_eq!(left, [2], "the newest says what need not be sent again");
 }
 
 #[tokio::test]
