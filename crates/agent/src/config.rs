@@ -20,6 +20,8 @@ pub struct Config {
     pub free_ports: bool,
     /// Whether the services end with the agent; by default they live on and are adopted again.
     pub stop_services_on_exit: bool,
+    /// Whether services and hooks get control groups of their own where the host lets the agent make some.
+    pub control_groups: bool,
     /// Kept free on the disk beside what a release needs.
     pub disk_reserve_bytes: u64,
     /// A command in front of the service's own that makes a session of its own and then becomes the
@@ -74,6 +76,7 @@ impl Config {
             machine_id: None,
             free_ports: false,
             stop_services_on_exit: false,
+            control_groups: true,
             disk_reserve_bytes: limit::DISK_RESERVE_BYTES,
             exec_helper: Vec::new(),
             timings: Timings::default(),

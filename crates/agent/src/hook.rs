@@ -9,6 +9,7 @@ use std::path::Path;
 use model::deliver::{Hook, Hooks};
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Group;
 use crate::procfs::ProcessId;
 use crate::reconcile::Gate;
 use crate::record::Slot;
@@ -55,6 +56,9 @@ pub(crate) struct HookRun {
     /// The release folder it stands in.
     pub(crate) release: String,
     pub(crate) idempotent: bool,
+    /// The control group it runs in, where the host has them; none once it ended.
+    #[serde(default)]
+    pub(crate) group: Option<Group>,
     pub(crate) state: HookState,
 }
 

@@ -16,6 +16,7 @@
 
 pub mod adapter;
 mod ballast;
+mod cgroup;
 pub mod clock;
 mod config;
 mod download;
@@ -42,6 +43,7 @@ mod sync;
 mod unpack;
 mod worker;
 
+pub use cgroup::control_groups;
 pub use config::{Config, Timings};
 pub use identity::{Identity, Joined, join, join_again};
 pub use leftover::{Leftover, end_leftovers, leftovers};

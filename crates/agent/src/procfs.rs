@@ -30,6 +30,13 @@ pub struct Stat {
     pub starttime: u64,
 }
 
+impl Stat {
+    /// Tells whether it ended and only waits to be collected.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+}
+
 /// Reads one line of `stat`. The command's name stands in parentheses and may itself hold spaces and
 /// parentheses, so fields count from the last `)`.
 pub fn parse_stat(text: &str) -> Option<Stat> {
@@ -162,9 +169,8 @@ impl ProcessId {
     /// Tells whether exactly this process still runs; one that ended and was not collected does not.
     pub fn is_alive(&self) -> bool {
         boot_id() == self.boot_id
-            && stat(self.pid).is_some_and(|stat| {
-                stat.starttime == self.starttime && !matches!(stat.state, 'Z' | 'X')
-            })
+            && stat(self.pid)
+                .is_some_and(|stat| stat.starttime == self.starttime && !stat.is_over())
     }
 }
 

@@ -12,7 +12,6 @@ use model::deliver::{ArtifactFormat, Desired, Process};
 
 use crate::procfs;
 use crate::sha::DigestCache;
-use crate::supervise::HOOK_KEY;
 
 /// Is one process as it was found.
 #[derive(Clone, Debug)]
@@ -143,12 +142,12 @@ fn compare_bytes(seen: &Seen, wanted: &Desired) -> Finding {
 }
 
 /// Looks at all processes of the host for one that runs or stands in another release than `wanted`,
-/// leaving out `known` and whatever carries the key of the running `hook`; names the first.
+/// leaving out `known` and whatever belongs to the running hook; names the first.
 pub(crate) fn foreigner(
     releases: &Path,
     wanted: Option<&str>,
     known: &[u32],
-    hook: Option<&str>,
+    is_hooks: impl Fn(u32) -> bool,
 ) -> Option<String> {
     let mut pids = procfs::pids();
     pids.sort_unstable();
@@ -164,8 +163,7 @@ pub(crate) fn foreigner(
                 .filter_map(|path| procfs::release_of(&path, releases))
                 .find(|release| Some(release.as_str()) != wanted)?;
             // Asked of the process itself: a hook may have started it after any list was made.
-            let key = hook.and_then(|_| procfs::environ(pid, HOOK_KEY).ok()?);
-            if key.is_some() && key.as_deref() == hook {
+            if is_hooks(pid) {
                 return None;
             }
             let user = procfs::user(pid);

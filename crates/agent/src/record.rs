@@ -4,6 +4,7 @@ use model::deliver::{Desired, Priority, Proof};
 use model::{ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Group;
 use crate::hook::HookRun;
 use crate::procfs::ProcessId;
 
@@ -62,6 +63,9 @@ pub(crate) struct Slot {
     pub(crate) desired: Desired,
     pub(crate) port: Option<u16>,
     pub(crate) process: Option<ProcessId>,
+    /// The control group it is started in, where the host has them; no other process of ours is.
+    #[serde(default)]
+    pub(crate) group: Option<Group>,
     pub(crate) started_at: Option<Timestamp>,
     /// The generation under which it was decided on, which names its `post_start` hook. A release that
     /// is gone back to has an older one of its own.
@@ -140,6 +144,14 @@ impl Record {
         [&self.serving, &self.coming, &self.going]
             .into_iter()
             .flatten()
+    }
+
+    /// Returns the control groups that are in use.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        let hooks = self.hooks.iter().filter_map(|run| run.group.as_ref());
+        self.slots()
+            .filter_map(|slot| slot.group.as_ref())
+            .chain(hooks)
     }
 
     /// Returns the folders that must stay: in use, good, wished for, and the last `keep` beside them.

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use model::ServiceName;
 use model::deliver::Desired;
 
+use crate::cgroup::Groups;
 use crate::clock::{Clock, SystemClock};
 use crate::hub::Hub;
 use crate::link::Link;
@@ -57,9 +58,19 @@ pub fn run_by(clock: Arc<dyn Clock>, mut config: Config, stop: &Stop) -> anyhow:
         clock,
         client: identity.client(),
         link: Arc::new(Link::new(identity.host)),
+        groups: Arc::new(Groups::find(&config, identity.agent_id)),
         config: Arc::new(config),
     };
     Agent::new(shared)?.run(stop)
+}
+
+/// Removes control groups that no process of ours is in or will be.
+fn tidy_groups(shared: &Shared) -> anyhow::Result<()> {
+    let services = shared.state.services()?;
+    let records = services.iter().filter_map(|(_, record)| record.as_ref());
+    let recorded: Vec<_> = records.flat_map(Record::groups).cloned().collect();
+    shared.groups.tidy(&recorded);
+    Ok(())
 }
 
 /// Locks `base` for this process; given back when the returned file is dropped.
@@ -113,6 +124,7 @@ impl Agent {
             shared,
             workers: BTreeMap::new(),
         };
+        tidy_groups(&agent.shared)?;
         for (wish, record) in agent.shared.state.services()? {
             agent.look_after(wish, record)?;
         }
@@ -145,7 +157,7 @@ impl Agent {
                 tracing::error!(service.name = %service, "its thread ended in a panic");
             }
         }
-        Ok(())
+        tidy_groups(&self.shared)
     }
 
     fn spawn(&self, name: &str, stop: &Stop, work: fn(&Shared, &Stop)) -> anyhow::Result<()> {

@@ -1,18 +1,19 @@
 //! Starts, signals and finds processes; the built-in supervisor's hands.
 //!
 //! A service's process leads a session (or at least a group) of its own, so the agent can die without
-//! it, and everything it started can be found by that session. Signals go through a pidfd to exactly
-//! the process that was meant.
+//! it, and everything it started can be found by that session, and by its control group where there is
+//! one ([`crate::cgroup`]). Signals go through a pidfd to exactly the process that was meant.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use crate::cgroup::{self, Group};
 use crate::procfs::{self, ProcessId};
 
 /// A log that grew over this is moved aside, once.
@@ -35,6 +36,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) log: &'a Path,
     pub(crate) helper: &'a [String],
+    /// What the helper joins before it becomes the command.
+    pub(crate) group: Option<&'a Group>,
 }
 
 pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Child> {
@@ -56,11 +59,14 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Child> {
         }
     };
     let log = open_log(launch.log)?;
+    // Said in the environment, which a helper of another version passes on instead of stumbling over it.
+    let group = launch.group.filter(|_| !launch.helper.is_empty());
     command
         .args(arguments)
         .current_dir(launch.dir)
         .env_clear()
         .envs(launch.env.iter().map(|(name, value)| (name, value)))
+        .envs(group.map(|group| (cgroup::JOIN, group.path())))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -84,7 +90,8 @@ pub(crate) fn program(dir: &Path, program: &str) -> PathBuf {
     path.to_owned()
 }
 
-/// Becomes the service: makes a session of its own, then replaces this program by the command.
+/// Becomes the service: joins its control group, makes a session of its own, then replaces this program by
+/// the command. A group that cannot be joined is told in the service's log and done without.
 ///
 /// # Errors
 /// Returns only when the command could not be started.
@@ -92,10 +99,25 @@ pub fn exec_service(command: &[OsString]) -> io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return io::Error::other("no command to become");
     };
+    if let Some(group) = std::env::var_os(cgroup::JOIN) {
+        join(Path::new(&group));
+    }
     if let Err(e) = rustix::process::setsid() {
         return e.into();
     }
-    Command::new(program).args(arguments).exec()
+    Command::new(program)
+        .args(arguments)
+        .env_remove(cgroup::JOIN)
+        .exec()
+}
+
+fn join(group: &Path) {
+    if let Err(e) = cgroup::join(group) {
+        let group = group.display();
+        let told =
+            format!("sleepwell: cannot join the control group {group}: {e}; going without\n");
+        let _ = io::stderr().write_all(told.as_bytes()); // there is nobody else to tell
+    }
 }
 
 fn open_log(path: &Path) -> io::Result<File> {
@@ -130,12 +152,32 @@ pub(crate) fn members(leader: &ProcessId) -> Vec<u32> {
     procfs::pids()
         .into_iter()
         .filter_map(procfs::stat)
-        .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
+        .filter(|stat| !stat.is_over())
         .filter(|stat| stat.pid == leader.pid || stat.pgrp == number || stat.session == number)
         .filter(|stat| stat.starttime >= leader.starttime)
         .filter(|stat| is_there || is_ours(stat.pid))
         .map(|stat| stat.pid)
         .collect()
+}
+
+/// Returns what belongs to a process by [`members`] and what is in its group, each once.
+pub(crate) fn all_of(leader: Option<&ProcessId>, group: Option<&Group>) -> Vec<u32> {
+    let mut pids = leader.map(members).unwrap_or_default();
+    let grouped = group.map(Group::pids).unwrap_or_default();
+    pids.extend(grouped);
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+/// Kills these, and with the group also what they start meanwhile.
+pub(crate) fn kill_all(pids: &[u32], group: Option<&Group>) {
+    if let Some(group) = group {
+        group.kill();
+    }
+    for pid in pids {
+        signal(*pid, Signal::KILL);
+    }
 }
 
 /// Returns processes that carry this release's name, stand or run in its folder and are none of
@@ -144,7 +186,7 @@ pub(crate) fn strays(dir: &Path, folder: &str, known: &[u32]) -> Vec<u32> {
     procfs::pids()
         .into_iter()
         .filter(|pid| !known.contains(pid) && is_in(*pid, dir))
-        .filter(|pid| procfs::stat(*pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')))
+        .filter(|pid| procfs::stat(*pid).is_some_and(|stat| !stat.is_over()))
         .filter(|pid| {
             let name = procfs::environ(*pid, RELEASE);
             name.is_ok_and(|name| name.as_deref() == Some(folder))
@@ -154,13 +196,12 @@ pub(crate) fn strays(dir: &Path, folder: &str, known: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-/// Returns what a hook started, wherever it went: whatever carries its key, and its session. A child that
-/// left the session and threw its environment away as well is not found.
-pub(crate) fn of_hook(key: &str, leader: Option<&ProcessId>) -> Vec<u32> {
-    let mut found = leader.map(members).unwrap_or_default();
+/// Returns what a hook started, wherever it went: what is in its group, in its session, or carries its key.
+/// Without a group, a child that left the session and threw its environment away as well is not found.
+pub(crate) fn of_hook(key: &str, leader: Option<&ProcessId>, group: Option<&Group>) -> Vec<u32> {
+    let mut found = all_of(leader, group);
     let carries = |pid: &u32| {
-        procfs::environ(*pid, HOOK_KEY).is_ok_and(|found| found.as_deref() == Some(key))
-            && procfs::stat(*pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+        carries_key(*pid, key) && procfs::stat(*pid).is_some_and(|stat| !stat.is_over())
     };
     let carriers: Vec<u32> = procfs::pids()
         .into_iter()
@@ -168,6 +209,15 @@ pub(crate) fn of_hook(key: &str, leader: Option<&ProcessId>) -> Vec<u32> {
         .collect();
     found.extend(carriers);
     found
+}
+
+/// Tells of one process whether a hook started it, also when that was just now.
+pub(crate) fn is_of_hook(pid: u32, key: &str, group: Option<&Group>) -> bool {
+    carries_key(pid, key) || group.is_some_and(|group| group.pids().contains(&pid))
+}
+
+fn carries_key(pid: u32, key: &str) -> bool {
+    procfs::environ(pid, HOOK_KEY).is_ok_and(|found| found.as_deref() == Some(key))
 }
 
 fn is_in(pid: u32, dir: &Path) -> bool {

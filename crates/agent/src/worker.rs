@@ -14,6 +14,7 @@ use model::api::agent::EventKind;
 use model::deliver::Desired;
 
 use crate::Config;
+use crate::cgroup::{Group, Groups};
 use crate::clock::Clock;
 use crate::health::Checker;
 use crate::hub::Hub;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) boot_at: Timestamp,
     pub(crate) client: Client,
     pub(crate) link: Arc<Link>,
+    pub(crate) groups: Arc<Groups>,
 }
 
 impl Shared {
@@ -123,6 +125,8 @@ pub(crate) struct Worker {
     coming: Live,
     going: Live,
     hook: hooks::LiveHook,
+    /// Groups that are empty or soon will be, to be removed.
+    spent: Vec<Group>,
     job: Option<Job>,
     restarts: u32,
     cache: DigestCache,
@@ -156,6 +160,7 @@ impl Worker {
             coming: Live::default(),
             going: Live::default(),
             hook: hooks::LiveHook::default(),
+            spent: Vec::new(),
             job: None,
             restarts: 0,
             cache: DigestCache::default(),

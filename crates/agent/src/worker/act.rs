@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use super::{Dead, Finding, Job, Live, Outcome, Role, Shared, Slot, Worker, millis};
 use crate::Stop;
+use crate::cgroup::Group;
 use crate::config::backoff;
 use crate::health::{Asking, Checker};
 use crate::hook::HookName;
@@ -45,7 +46,12 @@ impl Worker {
             Action::Drain => self.begin_drain(),
             Action::Ask => self.ask(),
             Action::Kill => {
-                self.signal_going(Signal::KILL);
+                let group = self
+                    .record
+                    .going
+                    .as_ref()
+                    .and_then(|slot| slot.group.as_ref());
+                supervise::kill_all(&self.going_pids(), group);
                 self.going.kill_at_ms = self.now_ms() + KILL_AGAIN_MS;
                 Ok(())
             }
@@ -97,6 +103,7 @@ impl Worker {
             port: next_port(&ports, serving),
             desired: goal,
             process: None,
+            group: self.shared.groups.make(self.record.service().as_str()),
             started_at: None,
             started_for: self.record.wish.generation,
         };
@@ -127,6 +134,7 @@ impl Worker {
     }
 
     fn start(&mut self, role: Role) -> anyhow::Result<()> {
+        self.clear_group(role)?;
         let slot = self.slot(role).0.clone().context("nothing to start")?;
         let child = match self.spawn(&slot) {
             Ok(child) => child,
@@ -147,6 +155,25 @@ impl Worker {
         };
         self.watch_health(role, false)?;
         self.save(&[step_event("start", StepPhase::Done, &detail)])
+    }
+
+    /// Ends what an earlier life of a process left in its group; makes another one where it is gone, as it is
+    /// after a restart of the host.
+    fn clear_group(&mut self, role: Role) -> anyhow::Result<()> {
+        let groups = Arc::clone(&self.shared.groups);
+        let Some(slot) = self.slot(role).0 else {
+            return Ok(());
+        };
+        if let Some(group) = slot.group.as_ref().filter(|group| group.exists()) {
+            group.kill();
+            return Ok(());
+        }
+        let before = slot.group.take();
+        slot.group = groups.make(slot.desired.service.as_str());
+        if slot.group == before {
+            return Ok(());
+        }
+        self.save(&[])
     }
 
     /// A command that cannot be started is like one that ends at once.
@@ -179,6 +206,7 @@ impl Worker {
             dir: &dir,
             log: &log,
             helper: &self.config().exec_helper,
+            group: slot.group.as_ref(),
         })
     }
 
@@ -288,7 +316,9 @@ impl Worker {
 
     fn ask(&mut self) -> anyhow::Result<()> {
         self.end_drain()?;
-        self.signal_going(Signal::TERM);
+        for pid in self.going_pids() {
+            supervise::signal(pid, Signal::TERM);
+        }
         let patience = self.patience();
         self.going.asked = true;
         self.going.kill_at_ms = self.now_ms() + millis(patience);
@@ -309,14 +339,9 @@ impl Worker {
         }
     }
 
-    fn signal_going(&self, signal: Signal) {
-        for pid in self.going_pids() {
-            supervise::signal(pid, signal);
-        }
-    }
-
     fn forget(&mut self) -> anyhow::Result<()> {
-        self.record.going = None;
+        let gone = self.record.going.take();
+        self.spent.extend(gone.and_then(|slot| slot.group));
         self.going = Live::default();
         self.save(&[step_event("stop", StepPhase::Done, "")])
     }
@@ -416,19 +441,22 @@ impl Worker {
         while !self.all_pids().is_empty() {
             self.reap();
             if self.now_ms() >= deadline {
-                for pid in self.all_pids() {
-                    supervise::signal(pid, Signal::KILL);
-                }
+                let groups = self.record.slots().filter_map(|slot| slot.group.as_ref());
+                groups.for_each(Group::kill);
+                supervise::kill_all(&self.all_pids(), None);
             }
             pause.wait(Duration::from_millis(20));
         }
         self.reap();
         // They were stopped on purpose: at the next start they are begun anew, and nothing is counted.
-        self.record.going = None;
+        let gone = self.record.going.take();
+        self.spent.extend(gone.and_then(|slot| slot.group));
         let slots = [&mut self.record.serving, &mut self.record.coming];
         for slot in slots.into_iter().flatten() {
             slot.process = None;
+            self.spent.extend(slot.group.take());
         }
+        self.spent.retain(|group| !group.remove_with_home());
         if let Err(e) = self.save(&[]) {
             tracing::warn!(service.name = %self.record.service(), "{e:#}");
         }

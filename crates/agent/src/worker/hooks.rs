@@ -7,10 +7,10 @@ use anyhow::Context;
 use model::api::agent::{EventKind, StepPhase};
 use model::deliver::Desired;
 use model::time;
-use rustix::process::Signal;
 
 use super::act::{HURRIED_STOP, environment, fill_all};
 use super::{Outcome, Worker, millis};
+use crate::cgroup::Group;
 use crate::hook::{self, HookName, HookRun, HookState};
 use crate::install::{self, step_event};
 use crate::ports::next_port;
@@ -113,20 +113,26 @@ impl Worker {
             },
             release: slot.folder(),
             idempotent: hook.idempotent,
+            group: self
+                .shared
+                .groups
+                .make(&format!("{}-{name}", self.record.service())),
             state: HookState::Begun {
                 process: None,
                 deadline_ms,
             },
         };
         let key = self.hook_key(&run);
+        let group = run.group.clone();
         self.record.hooks.push(run);
         self.hook = LiveHook::default();
         let intent = step_event(&name.to_string(), StepPhase::Intent, &key);
         if let Err(e) = self.save(&[intent]) {
-            self.record.hooks.pop(); // not written down means not begun
+            let run = self.record.hooks.pop(); // not written down means not begun
+            self.spent.extend(run.and_then(|run| run.group));
             return Err(e);
         }
-        match self.spawn_hook(name, &slot, &hook.run, key) {
+        match self.spawn_hook(name, &slot, &hook.run, key, group.as_ref()) {
             Ok(child) => {
                 let process = ProcessId::of(child.id());
                 self.hook.child = Some(child);
@@ -155,6 +161,7 @@ impl Worker {
                     port: next_port(&self.ports(&goal)?, serving),
                     desired: goal,
                     process: None,
+                    group: None,
                     started_at: None,
                     started_for: self.record.wish.generation,
                 });
@@ -171,6 +178,7 @@ impl Worker {
         slot: &Slot,
         command: &[String],
         key: String,
+        group: Option<&Group>,
     ) -> std::io::Result<Child> {
         let folder = slot.folder();
         let log = self.hook_log();
@@ -189,6 +197,7 @@ impl Worker {
             dir: &install::release_dir(self.config(), &slot.desired),
             log: &log,
             helper: &self.config().exec_helper,
+            group,
         })
     }
 
@@ -209,13 +218,12 @@ impl Worker {
         let Some(run) = self.running_hook() else {
             return Vec::new();
         };
-        supervise::of_hook(&self.hook_key(run), run.process())
+        supervise::of_hook(&self.hook_key(run), run.process(), run.group.as_ref())
     }
 
     pub(super) fn kill_hook(&self) {
-        for pid in self.hook_pids() {
-            supervise::signal(pid, Signal::KILL);
-        }
+        let group = self.running_hook().and_then(|run| run.group.as_ref());
+        supervise::kill_all(&self.hook_pids(), group);
     }
 
     /// Finds a hook of a former life of the agent again, or what became of it.
@@ -238,6 +246,7 @@ impl Worker {
         };
         let name = run.hook;
         let ended = if run.idempotent {
+            self.spend_hook_group();
             self.record.hooks.retain(|run| !run.is_running());
             self.save(&[EventKind::Log {
                 text: format!("{name} hook: nobody saw how it ended; it is run again"),
@@ -376,9 +385,16 @@ impl Worker {
                 step_event(&name, StepPhase::Failed, "nobody saw how it ended")
             }
         };
+        self.spend_hook_group();
         self.set_hook(end);
         self.hook = LiveHook::default();
         self.save(&[event])
+    }
+
+    fn spend_hook_group(&mut self) {
+        let mut runs = self.record.hooks.iter_mut();
+        let run = runs.find(|run| run.is_running());
+        self.spent.extend(run.and_then(|run| run.group.take()));
     }
 
     fn set_hook(&mut self, state: HookState) {

@@ -7,6 +7,7 @@ use model::api::agent::EventKind;
 
 use super::act::HURRIED_STOP;
 use super::{Dead, Finding, InstallError, Live, Outcome, Role, Worker, millis};
+use crate::cgroup::Group;
 use crate::config::{backoff, random_share};
 use crate::procfs::{self, ProcessId};
 use crate::reconcile::{self, Goal, Installed, Leaving, Life, View};
@@ -71,8 +72,11 @@ impl Worker {
     fn unrecorded(&self, slot: &Slot) -> Option<ProcessId> {
         let dir = install::release_dir(self.config(), &slot.desired);
         let port = slot.port.map(|port| port.to_string());
-        supervise::strays(&dir, &slot.folder(), &self.all_pids())
+        let strays = supervise::strays(&dir, &slot.folder(), &self.all_pids());
+        let grouped = slot.group.as_ref().map(Group::pids).unwrap_or_default();
+        strays
             .into_iter()
+            .chain(grouped)
             .filter_map(procfs::stat)
             .filter(|stat| {
                 let pid = i64::from(stat.pid);
@@ -85,6 +89,7 @@ impl Worker {
 
     pub(super) fn observe(&mut self) {
         self.reap();
+        self.spent.retain(|group| !group.remove_with_home());
         for role in [Role::Serving, Role::Coming] {
             self.observe_slot(role);
         }
@@ -136,6 +141,8 @@ impl Worker {
         );
         let (record, live) = self.slot(role);
         if let Some(slot) = record {
+            // What it left behind would be in the way of the next.
+            supervise::kill_all(&slot_pids(slot), slot.group.as_ref());
             slot.process = None;
         }
         live.child = None;
@@ -312,8 +319,13 @@ impl Worker {
         let wanted = serving.as_ref().map(Slot::folder);
         let mut known = self.all_pids();
         known.extend(self.going_pids());
-        let hook = self.running_hook().map(|run| self.hook_key(run));
-        let found = prove::foreigner(&releases, wanted.as_deref(), &known, hook.as_deref());
+        let hook = self.running_hook();
+        let of_hook = hook.map(|run| (self.hook_key(run), run.group.as_ref()));
+        let is_hooks = |pid| {
+            let of_hook = of_hook.as_ref();
+            of_hook.is_some_and(|(key, group)| supervise::is_of_hook(pid, key, *group))
+        };
+        let found = prove::foreigner(&releases, wanted.as_deref(), &known, is_hooks);
         // A process on its way to become the hook, or on its way out, does not show its key: while a hook
         // runs, only one that is there at two looks is foreign.
         let is_foreign = hook.is_none() || found == self.suspect;
@@ -352,8 +364,5 @@ impl Worker {
 }
 
 fn slot_pids(slot: &Slot) -> Vec<u32> {
-    slot.process
-        .as_ref()
-        .map(supervise::members)
-        .unwrap_or_default()
+    supervise::all_of(slot.process.as_ref(), slot.group.as_ref())
 }

@@ -8,7 +8,7 @@ use model::deliver::{Desired, Hook, Priority, Proof, Reported};
 
 use crate::world::{World, again, is_running, pid, tiny, until};
 
-fn hook(script: &str) -> Option<Hook> {
+pub(crate) fn hook(script: &str) -> Option<Hook> {
     Some(Hook {
         run: ["sh", "-c", script].map(str::to_owned).to_vec(),
         timeout: Duration::from_secs(30),
@@ -17,14 +17,14 @@ fn hook(script: &str) -> Option<Hook> {
 }
 
 /// A folder the hooks of a test write to.
-fn notes() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn notes() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes");
     std::fs::write(&path, "").unwrap();
     (dir, path)
 }
 
-fn lines(path: &Path) -> Vec<String> {
+pub(crate) fn lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -150,8 +150,15 @@ fn a_failing_post_start_brings_the_old_release_back_with_its_own_hooks() {
 
 #[test]
 fn a_hook_that_hangs_is_killed_with_everything_it_started() {
+    for control_groups in [true, false] {
+        hangs_and_is_killed(control_groups);
+    }
+}
+
+fn hangs_and_is_killed(control_groups: bool) {
     let (_dir, notes) = notes();
     let mut world = World::new();
+    world.config.control_groups = control_groups;
     world.server.wish(1, &world.release("1.0", "ok"));
     world.start();
     let first = world.server.proves(Proof::Converged, 1);
@@ -180,8 +187,15 @@ fn a_hook_that_hangs_is_killed_with_everything_it_started() {
 
 #[test]
 fn what_a_hook_leaves_behind_ends_with_it_and_is_no_drift() {
+    for control_groups in [true, false] {
+        leaves_nothing_behind(control_groups);
+    }
+}
+
+fn leaves_nothing_behind(control_groups: bool) {
     let (_dir, notes) = notes();
     let mut world = World::new();
+    world.config.control_groups = control_groups;
     let mut one = world.release("1.0", "ok");
     let script = format!("setsid sleep 300 & echo $! > {}", notes.display());
     one.run.hooks.pre_start = hook(&script);
@@ -261,10 +275,10 @@ fn a_failing_pre_stop_keeps_nobody() {
 }
 
 /// Is an agent in a process of its own, so that it can be killed.
-struct Killable<'a>(&'a World, Child);
+pub(crate) struct Killable<'a>(&'a World, Child);
 
 impl<'a> Killable<'a> {
-    fn start(world: &'a World) -> Self {
+    pub(crate) fn start(world: &'a World) -> Self {
         let tiny = tiny();
         let child = Command::new(&tiny)
             .args(["agent".as_ref(), world.config.base.as_os_str()])
@@ -279,6 +293,11 @@ impl<'a> Killable<'a> {
     fn kill_in_hook(&mut self, notes: &Path) {
         let begun = || (!lines(notes).is_empty()).then_some(());
         until("hook", 20, begun, String::new);
+        self.kill();
+    }
+
+    /// Kills the agent and forgets what it reported.
+    pub(crate) fn kill(&mut self) {
         self.1.kill().unwrap();
         self.1.wait().unwrap();
         self.0.server.board.0.lock().unwrap().last = None;

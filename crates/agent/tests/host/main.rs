@@ -5,6 +5,7 @@ mod clock;
 mod download;
 mod drain;
 mod garbage;
+mod groups;
 mod hooks;
 mod pids;
 mod world;

@@ -29,7 +29,7 @@ fn record_process(world: &World, slot: &str, process: &agent::procfs::ProcessId)
         // It was on its way out when the agent ended.
         _ => {
             "UPDATE service SET record = json_set(record, '$.going',
-               json_set(json_extract(record, '$.serving'), '$.process', json(?1)))"
+               json_remove(json_set(json_extract(record, '$.serving'), '$.process', json(?1)), '$.group'))"
         }
     };
     assert_eq!(db.execute(sql, [process]).unwrap(), 1);
