@@ -256,9 +256,19 @@ pub(crate) fn collect_garbage(
 
 /// Removes the blobs of this service's collected releases: what no folder of any service stands for
 /// can be fetched again.
-pub(crate) fn collect_blobs(config: &Config, removed: &[String]) -> io::Result<()> {
+pub(crate) fn collect_blobs(
+    config: &Config,
+    removed: &[String],
+    kept: &[String],
+) -> io::Result<()> {
+    let digest_of = |folder: &String| Some(folder.split_once('-')?.0.to_owned());
     for folder in removed {
-        let Some((digest, _)) = folder.split_once('-') else {
+        // The next redeploy unpacks what runs from it.
+        let Some(digest) = digest_of(folder).filter(|digest| {
+            !kept
+                .iter()
+                .any(|kept| digest_of(kept).as_ref() == Some(digest))
+        }) else {
             continue;
         };
         for entry in fs::read_dir(config.blobs_dir())? {

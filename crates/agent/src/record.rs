@@ -1,5 +1,6 @@
 //! What the agent writes down about one service, so that it can be killed between any two steps.
 
+use model::deliver::desired::content_of;
 use model::deliver::{Desired, Priority, Proof};
 use model::{ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,15 @@ impl Slot {
     }
 }
 
+/// Tells whether `wish` is the one that was recorded, but for the redeploy that only it names.
+pub(crate) fn adds_redeploy(recorded: &Desired, wish: &Desired) -> bool {
+    recorded.generation == wish.generation
+        && recorded.state == wish.state
+        && recorded.release.number == wish.release.number
+        && recorded.release.redeploy.is_none()
+        && wish.release.redeploy.is_some()
+}
+
 impl Record {
     pub(crate) fn new(wish: Desired, now: Timestamp) -> Self {
         Self {
@@ -100,6 +110,12 @@ impl Record {
 
     pub(crate) fn service(&self) -> &ServiceName {
         &self.wish.service
+    }
+
+    /// Tells whether `wish` is newer than the one that was taken. One of the same number is when only it names a
+    /// redeploy: an older agent took it, and did not know the word.
+    pub(crate) fn is_overtaken_by(&self, wish: &Desired) -> bool {
+        wish.generation > self.wish.generation || adds_redeploy(&self.wish, wish)
     }
 
     /// Takes a newer wish. What was learned about the older one is kept only as the last good release.
@@ -160,12 +176,16 @@ impl Record {
         keep.push(self.wish.release.folder());
         keep.extend(self.good.as_ref().map(|good| good.release.folder()));
         let wanted = usize::try_from(self.wish.keep).unwrap_or(usize::MAX);
-        let others = self
-            .history
-            .iter()
-            .rev()
-            .filter(|name| !keep.contains(name));
-        let others: Vec<String> = others.take(wanted).cloned().collect();
+        let mut others: Vec<String> = Vec::new();
+        for name in self.history.iter().rev().filter(|one| !keep.contains(one)) {
+            // What was used just before is the way back, of a redeploy too. Of what is older, one folder of
+            // each release is enough.
+            let is_there = |kept: &String| content_of(kept) == content_of(name);
+            let is_new = others.is_empty() || !keep.iter().chain(&others).any(is_there);
+            if is_new && others.len() < wanted {
+                others.push(name.clone());
+            }
+        }
         keep.extend(others);
         keep
     }
@@ -205,6 +225,7 @@ pub(crate) mod tests {
                 format: ArtifactFormat::File,
                 file_name: "shop".to_owned(),
                 config_digest: Digest::of(b"config"),
+                redeploy: None,
             },
             run: Run {
                 exec: vec!["./shop".to_owned()],
@@ -261,5 +282,54 @@ pub(crate) mod tests {
             assert!(kept.contains(&folder(version)), "{version}");
         }
         assert_eq!(kept.len(), 3);
+    }
+
+    #[test]
+    fn garbage_of_redeploys_is_all_but_what_runs_and_the_way_back() {
+        let again = |redeploy: Option<u64>| {
+            let mut again = desired(5, "5.0");
+            again.release.redeploy = redeploy.map(model::ChangeId);
+            again
+        };
+        let mut record = record("5.0", again(Some(9)));
+        record.wish.keep = 2;
+        record.good = Some(again(Some(9)));
+        let older = desired(1, "4.0").release.folder();
+        let folder = |redeploy| again(redeploy).release.folder();
+        for used in [
+            older.clone(),
+            folder(None),
+            folder(Some(7)),
+            folder(Some(8)),
+            folder(Some(9)),
+        ] {
+            record.used(used);
+        }
+        let mut kept = record.kept_folders();
+        kept.dedup();
+        assert_eq!(kept, [folder(Some(9)), folder(Some(8)), older]);
+    }
+
+    #[test]
+    fn a_redeploy_is_on_trial_and_its_way_back_is_the_folder_before() {
+        let mut wish = desired(2, "1.0");
+        wish.release.redeploy = Some(model::ChangeId(9));
+        let record = record("1.0", wish.clone());
+        assert!(record.is_trial());
+        assert_eq!(record.way_back().map(|good| good.generation), Some(1));
+    }
+
+    #[test]
+    fn a_wish_an_older_agent_took_without_its_redeploy_is_taken_again() {
+        let before = desired(2, "1.0");
+        let mut wish = before.clone();
+        wish.release.redeploy = Some(model::ChangeId(9));
+        assert!(Record::new(before.clone(), Timestamp::UNIX_EPOCH).is_overtaken_by(&wish));
+        let mut record = Record::new(wish.clone(), Timestamp::UNIX_EPOCH);
+        assert!(!record.is_overtaken_by(&wish));
+        assert!(!record.is_overtaken_by(&before));
+        record.wish.release.number = ReleaseNumber(7);
+        record.wish.release.redeploy = None;
+        assert!(!record.is_overtaken_by(&wish), "a number given twice");
     }
 }

@@ -11,7 +11,7 @@ use model::{Digest, ServiceName, Timestamp, limit};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
 use crate::ballast;
-use crate::record::Record;
+use crate::record::{Record, adds_redeploy};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -246,8 +246,15 @@ fn take_all(tx: &Transaction<'_>, wish: &Wish) -> rusqlite::Result<(Vec<Desired>
                 refusals.push(refused("generation", service(), seen, desired.generation));
             }
             Some(seen) if desired.generation == seen => {
-                // A number that was given twice: the server was restored and counts anew.
-                if is_other(tx, desired)? {
+                let recorded = recorded(tx, desired)?;
+                if recorded
+                    .as_ref()
+                    .is_some_and(|one| adds_redeploy(one, desired))
+                {
+                    save_wish(tx, desired)?;
+                    taken.push(desired.clone());
+                } else if recorded.is_some_and(|one| is_other(&one, desired)) {
+                    // A number that was given twice: the server was restored and counts anew.
                     refusals.push(refused("generation", service(), seen, seen));
                 }
             }
@@ -295,12 +302,16 @@ fn generation(tx: &Transaction<'_>, service: &ServiceName) -> rusqlite::Result<O
 
 /// Tells whether the recorded wish of this number is for something else. What only says how it is run may
 /// have been written down by an older agent that knew less of it.
-fn is_other(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<bool> {
+fn is_other(recorded: &Desired, desired: &Desired) -> bool {
+    let what = |one: &Desired| (one.release.folder(), one.release.number, one.state);
+    what(recorded) != what(desired)
+}
+
+/// Returns the wish that is written down for the service; none when it cannot be read.
+fn recorded(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<Option<Desired>> {
     let sql = "SELECT wish FROM service WHERE name = ?1";
     let text: String = tx.query_row(sql, [desired.service.as_str()], |r| r.get(0))?;
-    let recorded: Option<Desired> = serde_json::from_str(&text).ok();
-    let what = |one: &Desired| (one.release.folder(), one.release.number, one.state);
-    Ok(recorded.is_some_and(|recorded| what(&recorded) != what(desired)))
+    Ok(serde_json::from_str(&text).ok())
 }
 
 fn save_wish(tx: &Transaction<'_>, desired: &Desired) -> rusqlite::Result<()> {

@@ -146,7 +146,7 @@ impl Worker {
         let now = shared.steady();
         let record = match record {
             Some(mut record) => {
-                if record.wish.generation < wish.generation {
+                if record.is_overtaken_by(&wish) {
                     record.take(wish);
                 }
                 record
@@ -241,7 +241,7 @@ impl Worker {
     }
 
     fn take(&mut self, wish: Desired) {
-        if wish.generation <= self.record.wish.generation {
+        if !self.record.is_overtaken_by(&wish) {
             return;
         }
         self.record.take(wish);

@@ -8,7 +8,7 @@ use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
     Adopt, Fix, FleetView, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken,
-    NewRelease, NewRollout, ReleaseView, Shipped,
+    NewRedeploy, NewRelease, NewRollout, ReleaseView, Shipped, Started,
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -84,6 +84,16 @@ impl Client {
     /// Asks how a rollout would go; nothing is changed.
     pub fn rehearse(&self, rehearse: &Rehearse) -> Result<Rehearsal, Error> {
         self.post_json("/api/v1/deliver/rehearsals", rehearse)
+    }
+
+    /// Has every host set up anew with what runs there.
+    pub fn redeploy(&self, new: &NewRedeploy) -> Result<Started, Error> {
+        self.post_json("/api/v1/deliver/redeploys", new)
+    }
+
+    /// Asks how a redeploy would go; nothing is changed.
+    pub fn rehearse_redeploy(&self, new: &NewRedeploy) -> Result<Rehearsal, Error> {
+        self.post_json("/api/v1/deliver/redeploys/rehearsals", new)
     }
 
     /// Returns every freeze, whoever declared it.

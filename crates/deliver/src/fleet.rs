@@ -4,6 +4,7 @@
 //! A server gives every generation itself, so a host can never have seen a higher one than the server has
 //! given. One that has was told so by a server this one knows nothing of.
 
+use model::deliver::desired::content_of;
 use model::deliver::{Ahead, Desired, Proof, Refused, Reported};
 use model::limit;
 
@@ -68,14 +69,15 @@ fn seen_of(desired: &Desired, reported: &[Reported], refused: &[Refused]) -> Opt
 /// Tells whether a host proves another release under the very number it is asked: a number that was given
 /// twice.
 fn is_other(desired: &Desired, reported: &Reported) -> bool {
-    let folder = desired.release.folder();
+    // Which redeploy unpacked it is no sign: an agent from before there were redeploys knows none.
+    let content = desired.release.content();
     reported.proof == Proof::Converged
         && reported.generation_applied == desired.generation
         && reported
             .processes
             .iter()
             .filter_map(|process| process.release_from_env.as_ref())
-            .any(|release| *release != folder)
+            .any(|release| content_of(release) != content)
 }
 
 #[cfg(test)]
@@ -104,6 +106,7 @@ mod tests {
                 format: ArtifactFormat::File,
                 file_name: "shop".to_owned(),
                 config_digest: Digest::of(b"config"),
+                redeploy: None,
             },
             run: Run {
                 exec: vec!["./shop".to_owned()],
@@ -143,6 +146,7 @@ mod tests {
             unexpected_exits: 0,
             failed_checks: 0,
             observed: None,
+            redeploy: None,
         }
     }
 

@@ -13,5 +13,6 @@ pub mod fix;
 pub mod fleet;
 pub mod freeze;
 pub mod gate;
+pub mod redeploy;
 pub mod rollout;
 pub mod speakers;

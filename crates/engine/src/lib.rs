@@ -17,7 +17,7 @@ mod take_over;
 
 pub use act::{CdeventSink, Cdevents, Incidents, Notices, Outbox, Procedures};
 pub use context::{Addresses, Context, Mandates};
-pub use deliver::{Hosts, Rollouts};
+pub use deliver::{Hosts, Redeploys, Rollouts};
 pub use journal::Sealer;
 pub use judge::{Alerts, Dispersions, Verdicts};
 pub use senders::{Guard, Inbox, Mail, SendMoment, SendWatch, Senders, SmtpServer, Webhook};
@@ -31,6 +31,7 @@ pub fn start(context: &Context, senders: Senders, receiver: Owner, supervisor: &
     let wakes = &context.wakes;
     supervisor.spawn(Rollouts::new(context.clone()), &wakes.rollouts);
     supervisor.spawn(Hosts::new(context.clone()), &wakes.rollouts);
+    supervisor.spawn(Redeploys::new(context.clone()), &wakes.rollouts);
     // A crash a host reports is looked at before the planner counts the ring as passed.
     supervisor.spawn(Verdicts::new(context.clone()), &wakes.rollouts);
     supervisor.spawn(Dispersions::new(context.clone()), &wakes.verdicts);

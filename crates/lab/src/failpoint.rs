@@ -22,6 +22,7 @@ pub enum Part {
     Dispersions,
     Procedures,
     Hosts,
+    Redeploys,
     Rollouts,
     Alerts,
     Incidents,
@@ -60,12 +61,13 @@ const COMMIT: [At; 2] = [At::BeforeCommit, At::AfterCommit];
 const SEND: [At; 2] = [At::BeforeSend, At::AfterSend];
 
 impl Part {
-    pub const ALL: [Part; 16] = [
+    pub const ALL: [Part; 17] = [
         Part::Start,
         Part::Verdicts,
         Part::Dispersions,
         Part::Procedures,
         Part::Hosts,
+        Part::Redeploys,
         Part::Rollouts,
         Part::Alerts,
         Part::Incidents,
@@ -86,6 +88,7 @@ impl Part {
             | Part::Dispersions
             | Part::Procedures
             | Part::Hosts
+            | Part::Redeploys
             | Part::Rollouts
             | Part::Alerts
             | Part::Incidents
@@ -105,6 +108,7 @@ impl Part {
             Part::Dispersions => "judge.dispersion",
             Part::Procedures => "act.procedures",
             Part::Hosts => "deliver.hosts",
+            Part::Redeploys => "deliver.redeploys",
             Part::Rollouts => "deliver.rollouts",
             Part::Alerts => "judge.alerts",
             Part::Incidents => "act.incidents",
@@ -320,7 +324,7 @@ mod tests {
     #[test]
     fn every_failpoint_has_a_name_of_its_own_and_is_found_by_it() {
         let all = Failpoint::all();
-        assert_eq!(all.len(), 56);
+        assert_eq!(all.len(), 60);
         for point in &all {
             assert_eq!(point.to_string().parse(), Ok(*point));
         }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::Urgency;
 use crate::deliver::{
-    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, MigrationKind, Part, Priority,
-    Proof, ReleaseRef, WatchEnd,
+    DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, MigrationKind, Overdue, Part,
+    Priority, Proof, ReleaseRef, WatchEnd,
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
@@ -201,6 +201,20 @@ pub enum Fact {
         after_ms: u64,
     },
 
+    /// Every host is to be set up anew with the release that runs there.
+    RedeployOrdered {
+        service: ServiceName,
+        environment: EnvironmentName,
+        version: Version,
+        /// None: a person asked for it.
+        overdue: Option<Overdue>,
+    },
+    /// A redeploy is due and cannot begin; it is tried again.
+    RedeployNotBegun {
+        service: ServiceName,
+        environment: EnvironmentName,
+        why: String,
+    },
     /// It waits for an earlier one of its service and environment.
     RolloutQueued {
         service: ServiceName,

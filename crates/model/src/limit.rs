@@ -33,6 +33,11 @@ pub const PARTS: usize = 16;
 pub const DEPENDS_ON: usize = 64;
 /// How long a finished rollout may be watched; behind a week a release is what is usual.
 pub const WATCH: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+/// How often hosts may be set up anew: more often is what `sleepwell redeploy` is for.
+pub const REDEPLOY_EVERY: (Duration, Duration) = (
+    Duration::from_secs(86_400),
+    Duration::from_secs(366 * 86_400),
+);
 /// Freezes of one environment, and of the server; a rule is looked at each second.
 pub const FREEZES: usize = 64;
 /// How long a person's word goes against a freeze: as long as somebody is there to watch.

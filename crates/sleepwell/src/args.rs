@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Adapter(Adapter),
     /// Start a rollout and watch it
     Ship(Ship),
+    /// Set every host up anew with the release it runs, ring by ring, and watch it
+    Redeploy(Redeploy),
     /// Follow a change live; without argument the newest one
     Watch(Watch),
     /// Roll a change back now
@@ -309,6 +311,18 @@ pub(crate) struct Ship {
     /// Take over from a rollout that is on its way; only an undo is waited for
     #[arg(long)]
     pub(crate) supersede: bool,
+    /// Start it and leave
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Say how it would go and what would stop it, and change nothing
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) rehearse: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Redeploy {
+    #[arg(add = complete::services())]
+    pub(crate) service: ServiceName,
     /// Start it and leave
     #[arg(long)]
     pub(crate) detach: bool,

@@ -36,6 +36,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Command::Agent(agent) => commands::agent::run(global, agent),
         Command::Adapter(adapter) => commands::adapter::run(global, adapter),
         Command::Ship(ship) => commands::ship::run(global, ship),
+        Command::Redeploy(redeploy) => commands::redeploy::run(global, redeploy),
         Command::Watch(watch) => commands::watch::run(global, watch.change),
         Command::Undo(undo) => commands::order::undo(global, undo),
         Command::Hold(order) => commands::order::run(global, order, model::deliver::Command::Hold),

@@ -38,6 +38,16 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
         "Say how a rollout would go; nothing is stored",
     ),
     (
+        "POST",
+        "/api/v1/deliver/redeploys",
+        "Have every host set up anew with what runs there",
+    ),
+    (
+        "POST",
+        "/api/v1/deliver/redeploys/rehearsals",
+        "Say how a redeploy would go; nothing is stored",
+    ),
+    (
         "GET",
         "/api/v1/deliver/freezes",
         "When nothing new is released, whoever declared it",

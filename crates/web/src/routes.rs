@@ -108,6 +108,18 @@ pub fn all() -> Vec<Route> {
             post(api::rehearsals::rehearse),
         ),
         route(
+            post_.clone(),
+            "/api/v1/deliver/redeploys",
+            operator,
+            post(api::redeploys::create),
+        ),
+        route(
+            post_.clone(),
+            "/api/v1/deliver/redeploys/rehearsals",
+            viewer,
+            post(api::rehearsals::rehearse_redeploy),
+        ),
+        route(
             get_.clone(),
             "/api/v1/deliver/freezes",
             viewer,

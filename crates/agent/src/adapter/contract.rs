@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use model::deliver::{ArtifactFormat, ReleaseNumber};
-use model::{Digest, EnvironmentName, HostName, Labels, ServiceName, Timestamp, Version};
+use model::{ChangeId, Digest, EnvironmentName, HostName, Labels, ServiceName, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
 /// The version of these documents.
@@ -59,6 +59,9 @@ pub(super) struct Release {
     /// `sha256:…` of the artifact.
     pub(super) digest: Digest,
     pub(super) config_digest: Digest,
+    /// The change for which it is to be set up anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redeploy: Option<ChangeId>,
     /// Where the artifact is had with a token that may read.
     pub(super) url: String,
     /// Where the artifact lies on this machine, already checked; only for a command that changes something.

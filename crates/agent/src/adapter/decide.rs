@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::deliver::{DesiredState, Priority};
-use model::{Digest, EnvironmentName, ServiceName};
+use model::{EnvironmentName, ServiceName};
 
 use super::contract::Verb;
 use super::item::Item;
@@ -94,15 +94,14 @@ fn places_of(items: &[Item], wanted: impl Fn(&Item) -> bool) -> Option<Vec<usize
     Some(found.map(|(place, _)| place).collect())
 }
 
-fn wants(item: &Item) -> (&ServiceName, &EnvironmentName, DesiredState, Digest, Digest) {
+fn wants(item: &Item) -> (&ServiceName, &EnvironmentName, DesiredState, String) {
     let wish = &item.wish;
     let release = &wish.release;
     (
         &wish.service,
         &wish.environment,
         wish.state,
-        release.digest,
-        release.config_digest,
+        release.folder(),
     )
 }
 

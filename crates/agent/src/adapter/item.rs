@@ -158,6 +158,7 @@ impl Item {
             symlink_release: None,
             processes: vec![],
             observed: self.running(),
+            redeploy: self.wish.release.redeploy.filter(|_| !self.is_due()),
             port: None,
             healthy: match health {
                 Some(Condition::Healthy) => Some(true),

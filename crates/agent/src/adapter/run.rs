@@ -432,6 +432,7 @@ impl Worker {
             version: release.version.clone(),
             digest: release.digest,
             config_digest: release.config_digest,
+            redeploy: release.redeploy,
             url: format!("{server}/artifacts/{}", release.digest),
             path,
             format: release.format,

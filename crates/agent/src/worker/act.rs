@@ -408,7 +408,7 @@ impl Worker {
         let mut keep = self.record.kept_folders();
         keep.extend(install::current(self.config(), service));
         let collected = install::collect_garbage(self.config(), service, &keep)
-            .and_then(|removed| install::collect_blobs(self.config(), &removed));
+            .and_then(|removed| install::collect_blobs(self.config(), &removed, &keep));
         if let Err(e) = collected {
             tracing::warn!(service.name = %service, "cannot remove old releases: {e}");
         }

@@ -46,6 +46,7 @@ impl Worker {
                 .map(|(seen, _)| seen.process.clone())
                 .collect(),
             observed: None,
+            redeploy: alive.and_then(|slot| slot.desired.release.redeploy),
             port: alive.and_then(|slot| slot.port),
             healthy: alive.map(|_| self.is_healthy()),
             proof,

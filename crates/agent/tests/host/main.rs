@@ -8,6 +8,7 @@ mod garbage;
 mod groups;
 mod hooks;
 mod pids;
+mod redeploys;
 mod world;
 
 use std::process::{Command, Stdio};

@@ -406,6 +406,7 @@ pub(crate) fn wish(version: &str, bytes: &[u8]) -> Desired {
             format: ArtifactFormat::File,
             file_name: "tiny".to_owned(),
             config_digest: Digest::of(version.as_bytes()),
+            redeploy: None,
         },
         run: Run {
             exec: vec![],

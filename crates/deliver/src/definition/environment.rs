@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use model::deliver::{EnvironmentPlan, IfRunning, RingSize, RingSpec};
+use model::deliver::{EnvironmentPlan, IfRunning, RedeployRule, RingSize, RingSpec, Within};
+use model::time::{WeekTime, Zone};
 use model::{EnvironmentName, Labels, RingName, limit};
 
 use super::at::At;
@@ -48,6 +49,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         ];
         at.choice(&words, &[])
     });
+    let redeploy = map.optional("redeploy", redeploy);
     map.finish(&["promotes_from"]);
     let way = way?;
     Some(EnvironmentPlan {
@@ -59,7 +61,51 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         watch: watch?,
         freeze: freeze?,
         if_running: if_running?,
+        redeploy: redeploy?,
     })
+}
+
+/// Reads how often every host is set up anew, and when.
+fn redeploy(at: At) -> Option<RedeployRule> {
+    let mut map = Map::of(&at)?;
+    let every = map.required("every", "30d", every);
+    let within = map.optional("within", within);
+    map.finish(&[]);
+    Some(RedeployRule {
+        every: every?,
+        within: within?,
+    })
+}
+
+fn every(at: At) -> Option<Duration> {
+    let every = at.clone().duration()?;
+    let (least, most) = limit::REDEPLOY_EVERY;
+    if every < least || every > most {
+        let (least, most) = (model::time::short(least), model::time::short(most));
+        at.fault(
+            format!("`{}` is no pace to set hosts up anew", at.written()),
+            format!("write {least} to {most}"),
+        );
+        return None;
+    }
+    Some(every)
+}
+
+fn within(at: At) -> Option<Within> {
+    let mut map = Map::of(&at)?;
+    let from = map.required("from", "tue 09:00", At::parsed);
+    let to = map.required("to", "tue 16:00", At::parsed);
+    let zone = map.or("zone", Zone::utc(), At::parsed);
+    map.finish(&[]);
+    let (from, to, zone): (WeekTime, _, _) = (from?, to?, zone?);
+    if from == to {
+        at.fault(
+            format!("from `{from}` to `{to}` is no time at all"),
+            "end it later",
+        );
+        return None;
+    }
+    Some(Within { from, to, zone })
 }
 
 /// Reads how long a finished rollout stays watched. Behind some days a release is what is usual, and what

@@ -289,6 +289,8 @@ struct InRings {
     freeze: Option<Vec<Freeze>>,
     /// What a release does that comes while another one is on its way. Default: supersede.
     if_running: Option<IfRunning>,
+    /// Has every host set up anew with what it runs, from time to time. Default: never.
+    redeploy: Option<Redeploy>,
     /// The rings in order; each is judged before the next begins.
     #[schemars(length(min = 1, max = limit::RINGS))]
     rings: Vec<Ring>,
@@ -318,6 +320,8 @@ struct WithCanary {
     freeze: Option<Vec<Freeze>>,
     /// What a release does that comes while another one is on its way. Default: supersede.
     if_running: Option<IfRunning>,
+    /// Has every host set up anew with what it runs, from time to time. Default: never.
+    redeploy: Option<Redeploy>,
     /// The hosts that get it first: a number, a share such as `10%`, or labels.
     canary: CanaryHosts,
     /// The least time the canary, and then the rest, are watched. Default: 5m.
@@ -352,6 +356,8 @@ struct Rolling {
     freeze: Option<Vec<Freeze>>,
     /// What a release does that comes while another one is on its way. Default: supersede.
     if_running: Option<IfRunning>,
+    /// Has every host set up anew with what it runs, from time to time. Default: never.
+    redeploy: Option<Redeploy>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -384,6 +390,8 @@ struct AllAtOnce {
     freeze: Option<Vec<Freeze>>,
     /// What a release does that comes while another one is on its way. Default: supersede.
     if_running: Option<IfRunning>,
+    /// Has every host set up anew with what it runs, from time to time. Default: never.
+    redeploy: Option<Redeploy>,
     /// The least time the hosts are watched. Default: 5m.
     bake: Option<Duration>,
     /// The most time the hosts are watched, counted from the same start. Default: 60m.
@@ -405,6 +413,32 @@ struct Freeze {
     /// A time of the same kind.
     to: FreezeTime,
 }
+
+/// From time to time every host unpacks what it runs anew, ring by ring, and starts a fresh process.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Redeploy {
+    /// 1d to 366d, from the last time every host was deployed to.
+    every: Duration,
+    /// When in the week it may begin. Default: at any time.
+    within: Option<Within>,
+}
+
+/// A time of every week.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Within {
+    /// `tue 09:00`.
+    from: WeekTime,
+    /// `tue 16:00`.
+    to: WeekTime,
+    /// The time zone of both times, such as `Europe/Berlin`. Default: UTC.
+    zone: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^(mon|tue|wed|thu|fri|sat|sun) [0-9]{2}:[0-9]{2}$"))]
+struct WeekTime(String);
 
 #[derive(JsonSchema)]
 #[schemars(extend("pattern" = "^((mon|tue|wed|thu|fri|sat|sun)|[0-9]{4}-[0-9]{2}-[0-9]{2}) [0-9]{2}:[0-9]{2}$"))]

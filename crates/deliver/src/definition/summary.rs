@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
     AtDeadline, Check, Compatibility, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook,
-    Hooks, IfRunning, Owner, RingSize, RingSpec, Run,
+    Hooks, IfRunning, Owner, RedeployRule, RingSize, RingSpec, Run, Within,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
@@ -209,7 +209,17 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
             "  no host is left to compare with: it passes on proof, health and time".to_owned(),
         );
     }
+    lines.extend(plan.redeploy.as_ref().map(redeploy));
     lines
+}
+
+fn redeploy(rule: &RedeployRule) -> String {
+    let every = short(rule.every);
+    let when = match &rule.within {
+        None => String::new(),
+        Some(Within { from, to, zone }) => format!(", beginning between {from} and {to}, {zone}"),
+    };
+    format!("  every {every} its hosts are set up anew with what they run{when}")
 }
 
 fn ring(ring: &RingSpec) -> String {

@@ -51,8 +51,8 @@ use model::deliver::{
     Reported, Rollout, RolloutState,
 };
 use model::judge::{LastLook, SeenReport, Verdict};
-use model::observe::ChangeState;
-use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
+use model::observe::{Change, ChangeKind, ChangeState};
+use model::{ChangeId, Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 pub use accept::{OrderRefusal, accept_order};
 pub use arms::{Arms, arms};
@@ -108,6 +108,7 @@ impl HostFacts {
             retired: host.retired_at.is_some(),
             desired: desired.map(|desired| DesiredFacts {
                 release: desired.release.number,
+                redeploy: desired.release.redeploy,
                 generation: desired.generation,
                 state: desired.state,
             }),
@@ -165,6 +166,8 @@ pub fn seen(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredFacts {
     pub release: ReleaseNumber,
+    /// The redeploy it is to be unpacked and started for.
+    pub redeploy: Option<ChangeId>,
     pub generation: u64,
     pub state: DesiredState,
 }
@@ -217,6 +220,27 @@ pub fn plan(
     planner.carry_out_order();
     planner.advance();
     planner.finish()
+}
+
+/// Returns the change a rollout is, as it begins.
+pub fn change_of(rollout: &Rollout) -> Change {
+    let (service, version) = (&rollout.service, &rollout.release.version);
+    let how = if rollout.is_redeploy() {
+        " redeployed"
+    } else {
+        ""
+    };
+    Change {
+        id: rollout.change,
+        kind: ChangeKind::Deploy,
+        service: service.clone(),
+        environment: rollout.environment.clone(),
+        title: format!("{service} {version}{how}"),
+        by: rollout.started_by.clone(),
+        state: change_state(&rollout.state),
+        started_at: rollout.started_at,
+        updated_at: rollout.started_at,
+    }
 }
 
 /// Returns a rollout's state in the words people see.

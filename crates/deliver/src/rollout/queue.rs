@@ -178,6 +178,7 @@ pub fn begin(waiting: &Rollout, with: Begin<'_>) -> (Rollout, Vec<(Kind, Fact)>)
         previous: with.previous,
         environment: waiting.environment.clone(),
         hosts: with.hosts,
+        redeploy: false, // none waits: it would bring what runs by then
         by: waiting.started_by.clone(),
         now: with.now,
     });

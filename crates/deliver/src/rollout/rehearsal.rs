@@ -210,21 +210,22 @@ impl<'a> Play<'a> {
             return;
         };
         let (release, state, proof) = match &ask.what {
-            Wanted::Release(release) => (release.number, DesiredState::Running, Proof::Converged),
-            Wanted::Stopped => (
-                self.rollout.release.number,
-                DesiredState::Stopped,
-                Proof::Stopped,
-            ),
+            Wanted::Release(release) => (release, DesiredState::Running, Proof::Converged),
+            Wanted::Stopped => (&self.rollout.release, DesiredState::Stopped, Proof::Stopped),
         };
         let generation = host.desired.as_ref().map_or(1, |d| d.generation + 1);
         host.desired = Some(DesiredFacts {
-            release,
+            release: release.number,
+            redeploy: release.redeploy,
             generation,
             state,
         });
         if host.unknown_since.is_none() {
-            host.reported = Some(proves(&self.rollout, generation, proof, self.now));
+            let reported = proves(&self.rollout, generation, proof, self.now);
+            host.reported = Some(Reported {
+                redeploy: release.redeploy,
+                ..reported
+            });
         }
     }
 }
@@ -237,6 +238,7 @@ fn proves(rollout: &Rollout, generation: u64, proof: Proof, now: Timestamp) -> R
         symlink_release: None,
         processes: Vec::new(),
         observed: None,
+        redeploy: None,
         port: None,
         healthy: None,
         proof,

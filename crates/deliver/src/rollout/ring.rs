@@ -8,8 +8,12 @@ use model::judge::{Reason, Verdict, VerdictState};
 use model::{Fact, HostName, Kind, Timestamp};
 
 use super::planner::Planner;
-use super::standing::{Standing, stalled_from};
+use super::standing::{Standing, is_for, stalled_from};
 use super::{JUDGE_GRACE, STALLED_AFTER};
+
+/// Why a host that proves the release is not done with a redeploy.
+const OLD_AGENT: &str =
+    "its agent is older than redeploys and kept the process it had; bring it a newer agent";
 
 /// Is what a look at one ring comes to.
 enum Step {
@@ -193,9 +197,14 @@ impl Planner<'_> {
         let mut hosts = self.next.hosts();
         let host = hosts.find(|h| h.touched && self.stands(h) == Standing::Blocked)?;
         let reported = self.facts_of(host)?.reported.as_ref()?;
+        let why = if is_for(reported, &self.next.release) {
+            reported.why.clone()
+        } else {
+            OLD_AGENT.to_owned()
+        };
         Some(HeldReason::Blocked {
             host: host.name.clone(),
-            why: reported.why.clone(),
+            why,
         })
     }
 

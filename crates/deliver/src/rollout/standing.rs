@@ -1,7 +1,7 @@
 //! Where one host stands between what it is asked for and what it proves.
 
 use model::Timestamp;
-use model::deliver::{DesiredState, Proof, Reported};
+use model::deliver::{DesiredState, Proof, ReleaseRef, Reported};
 
 use super::{DesiredFacts, HostFacts, STALLED_AFTER, Wanted};
 
@@ -48,7 +48,13 @@ fn read(desired: &DesiredFacts, reported: &Reported, wanted: &Wanted) -> Standin
     let applied = reported.generation_applied == desired.generation;
     let seen = reported.generation_seen == desired.generation;
     match (reported.proof, wanted) {
-        (Proof::Converged, Wanted::Release(_)) if applied => Standing::Proved,
+        (Proof::Converged, Wanted::Release(release)) if applied => {
+            if is_for(reported, release) {
+                Standing::Proved
+            } else {
+                Standing::Blocked
+            }
+        }
         (Proof::Stopped, Wanted::Stopped) if seen => Standing::Proved,
         (Proof::Reverted, _) if seen => Standing::Reverted,
         (Proof::Blocked, _) if seen => Standing::Blocked,
@@ -65,6 +71,12 @@ fn read(desired: &DesiredFacts, reported: &Reported, wanted: &Wanted) -> Standin
     }
 }
 
+/// Tells whether what a host proves was unpacked and started for the redeploy it was asked for. An agent from
+/// before there were redeploys keeps the process it has, and proves the release all the same.
+pub(super) fn is_for(reported: &Reported, release: &ReleaseRef) -> bool {
+    release.redeploy.is_none() || reported.redeploy == release.redeploy
+}
+
 fn asked<'a>(host: &'a HostFacts, wanted: &Wanted) -> Option<&'a DesiredFacts> {
     host.desired.as_ref().filter(|d| is_asked(d, wanted))
 }
@@ -73,7 +85,9 @@ fn asked<'a>(host: &'a HostFacts, wanted: &Wanted) -> Option<&'a DesiredFacts> {
 pub(super) fn is_asked(desired: &DesiredFacts, wanted: &Wanted) -> bool {
     match wanted {
         Wanted::Release(release) => {
-            desired.state == DesiredState::Running && desired.release == release.number
+            desired.state == DesiredState::Running
+                && desired.release == release.number
+                && desired.redeploy == release.redeploy
         }
         Wanted::Stopped => desired.state == DesiredState::Stopped,
     }

@@ -24,6 +24,8 @@ pub struct Start<'a> {
     pub environment: EnvironmentName,
     /// All enrolled hosts that are not retired, in any order.
     pub hosts: &'a [Host],
+    /// Every host is set up anew, with the release that runs there.
+    pub redeploy: bool,
     pub by: String,
     pub now: Timestamp,
 }
@@ -76,6 +78,14 @@ pub enum Refusal {
     },
     #[error(transparent)]
     Incompatible(Box<Objection>),
+    #[error("{service} {version} is not what runs there: {}", .live.as_ref().map_or("nothing does".to_owned(), |live| format!("{live} is")))]
+    NotLive {
+        service: ServiceName,
+        version: Version,
+        live: Option<Version>,
+    },
+    #[error("{change} is on its way there and is not over")]
+    Occupied { change: ChangeId },
     #[error("{change} has brought its release to {host}, which is in no ring of this one")]
     LeavesBehind { host: HostName, change: ChangeId },
 }
@@ -106,6 +116,12 @@ impl Refusal {
                 format!("follow it: `sleepwell watch {change}`; or take it back: `sleepwell undo {change}`")
             }
             Refusal::Incompatible(objection) => objection.hint(),
+            Refusal::NotLive { service, .. } => {
+                format!("a redeploy brings what runs there once more; something else is shipped: `sleepwell ship {service}`")
+            }
+            Refusal::Occupied { change } => {
+                format!("redeploy when it has ended; follow it: `sleepwell watch {change}`")
+            }
             Refusal::LeavesBehind { change, .. } => {
                 format!("take it back first: `sleepwell undo {change}`; or wait for its end with `--queue`")
             }
@@ -136,11 +152,14 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
     let auto_undo = definition.procedures.iter().any(|procedure| {
         procedure.when.verdict == VerdictState::Fail && procedure.actions.contains(&Do::Undo)
     });
+    let release = brought(&new);
     let rollout = Rollout {
         change: new.change,
         service: new.release.service.clone(),
         environment: new.environment,
-        release: new.release.to_ref(),
+        release,
+        // A redeploy leads back to the same release: whether that would help, a person decides.
+        auto_undo: auto_undo && !new.redeploy,
         previous: new.previous,
         plan,
         rings,
@@ -148,7 +167,6 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         started_at: new.now,
         started_by: new.by,
         order: None,
-        auto_undo,
         judged: !definition.signals.is_empty(),
         failed: None,
         no_way_back: None,
@@ -161,6 +179,23 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
     };
     let facts = vec![(Kind::Change, planned(&rollout))];
     Ok((rollout, facts))
+}
+
+/// Names what the rollout brings. The release that runs there already is nothing to do: it stays the one that
+/// was unpacked last.
+fn brought(new: &Start<'_>) -> ReleaseRef {
+    let release = new.release.to_ref();
+    let live = new.previous.as_ref();
+    let live = live.filter(|live| live.number == release.number);
+    let redeploy = match (new.redeploy, live) {
+        (true, _) => Some(new.change),
+        (false, Some(live)) => live.redeploy,
+        (false, None) => None,
+    };
+    ReleaseRef {
+        redeploy,
+        ..release
+    }
 }
 
 fn planned(rollout: &Rollout) -> Fact {

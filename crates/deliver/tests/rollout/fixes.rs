@@ -27,6 +27,7 @@ fn desired(service: &ServiceName, generation: u64) -> Desired {
             format: ArtifactFormat::File,
             file_name: "shop".to_owned(),
             config_digest: Digest::of(b"config"),
+            redeploy: None,
         },
         run: Run {
             exec: vec!["./shop".to_owned()],

@@ -168,6 +168,7 @@ impl Setup {
             watch: WATCH,
             freeze: Vec::new(),
             if_running: IfRunning::default(),
+            redeploy: None,
         }
     }
 
@@ -191,6 +192,7 @@ impl Setup {
             previous,
             environment: "production".parse().unwrap(),
             hosts: &hosts,
+            redeploy: false,
             by: "jonas".into(),
             now: t0(),
         };
@@ -310,12 +312,13 @@ impl World {
         self.generation += 1;
         let generation = self.generation;
         let (release, state) = match &ask.what {
-            Wanted::Release(release) => (release.number, DesiredState::Running),
-            Wanted::Stopped => (self.rollout.release.number, DesiredState::Stopped),
+            Wanted::Release(release) => (release, DesiredState::Running),
+            Wanted::Stopped => (&self.rollout.release, DesiredState::Stopped),
         };
         let host = self.hosts.get_mut(&ask.host).unwrap();
         host.desired = Some(DesiredFacts {
-            release,
+            release: release.number,
+            redeploy: release.redeploy,
             generation,
             state,
         });
@@ -341,12 +344,15 @@ impl World {
                 DesiredState::Running => Proof::Converged,
                 DesiredState::Stopped => Proof::Stopped,
             };
-            let generation = desired.generation;
+            let (generation, redeploy) = (desired.generation, desired.redeploy);
             if !host.reported.as_ref().is_some_and(|r| {
                 (r.proof, r.generation_seen, r.generation_applied)
                     == (proof, generation, generation)
             }) {
-                host.reported = Some(reported(proof, generation, now));
+                host.reported = Some(Reported {
+                    redeploy,
+                    ..reported(proof, generation, now)
+                });
             }
         }
     }
@@ -503,6 +509,7 @@ pub(crate) fn names(names: &[&str]) -> Vec<model::HostName> {
 fn running_previous(n: usize, rollout: &Rollout) -> HostFacts {
     let desired = rollout.previous.as_ref().map(|previous| DesiredFacts {
         release: previous.number,
+        redeploy: previous.redeploy,
         generation: 1,
         state: DesiredState::Running,
     });
@@ -526,6 +533,7 @@ pub(crate) fn reported(proof: Proof, generation: u64, since: Timestamp) -> Repor
         symlink_release: None,
         processes: Vec::new(),
         observed: None,
+        redeploy: None,
         port: None,
         healthy: None,
         proof,

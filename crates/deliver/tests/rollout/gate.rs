@@ -20,6 +20,7 @@ fn reference(number: u64) -> ReleaseRef {
         number: ReleaseNumber(number),
         digest: Digest::of(version.as_bytes()),
         version: version.parse().unwrap(),
+        redeploy: None,
     }
 }
 

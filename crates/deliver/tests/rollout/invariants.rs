@@ -262,7 +262,10 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
             .desired
             .as_ref()
             .is_some_and(|d| match &answer.next.previous {
-                Some(previous) => d.release == previous.number && d.state == DesiredState::Running,
+                Some(previous) => {
+                    (d.release, d.redeploy) == (previous.number, previous.redeploy)
+                        && d.state == DesiredState::Running
+                }
                 None => d.state == DesiredState::Stopped,
             });
         let asks = answer.ask.iter().filter(|a| a.host == host.id);

@@ -17,6 +17,7 @@ mod orders;
 mod owed;
 mod queue;
 mod random;
+mod redeploys;
 mod rehearsal;
 mod rings;
 mod starting;

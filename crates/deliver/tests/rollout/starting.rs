@@ -13,6 +13,7 @@ fn begin(release: &Release, hosts: &[Host]) -> Result<Rollout, Refusal> {
         previous: None,
         environment: "production".parse().unwrap(),
         hosts,
+        redeploy: false,
         by: "jonas".into(),
         now: t0(),
     };
@@ -169,6 +170,7 @@ fn unknown_environment_is_refused_with_the_known_ones() {
         previous: None,
         environment: "prd".parse().unwrap(),
         hosts: &[host(1)],
+        redeploy: false,
         by: "jonas".into(),
         now: t0(),
     };

@@ -9,6 +9,7 @@ use act::message::Event;
 use act::procedure::{ActionKey, Step};
 use model::act::{Do, Urgency};
 use model::deliver::{HeldReason, Owner, Rollout};
+use model::judge::VerdictState;
 use model::{ChangeId, Entry, EntryId, Fact, Subject, Timestamp, limit};
 use runtime::{Loop, Turn};
 use store::{Error, Tx};
@@ -230,6 +231,14 @@ fn tell_of(
                 HeldReason::NoWayBack { .. } => return Ok(()),
                 // It was foreseen, and ends by itself.
                 HeldReason::Frozen { .. } => return Ok(()),
+                // The procedure that would undo a release tells of it.
+                HeldReason::Verdict { state, .. }
+                    if rollout.is_redeploy()
+                        && *state == VerdictState::Fail.to_string()
+                        && is_told_by_procedure(tx, rollout)? =>
+                {
+                    return Ok(());
+                }
                 HeldReason::WaitingFor { .. } => Urgency::Low,
                 HeldReason::Blocked { .. }
                 | HeldReason::Incompatible { .. }

@@ -125,6 +125,26 @@ impl Undo {
     }
 }
 
+/// Returns what became of an undo that no procedure orders: that of a redeploy. The planner holds it first, so
+/// that whoever is told hears of that as well.
+fn instead_of_undo(rollout: &Rollout, action: usize) -> Option<Undo> {
+    if !rollout.is_redeploy() {
+        return None;
+    }
+    match rollout.state {
+        RolloutState::Planned | RolloutState::Ring { .. } => Some(Undo::Under),
+        RolloutState::Held { .. } | RolloutState::Done { .. } => Some(Undo::Refused {
+            action,
+            why: deliver::redeploy::NO_UNDO.to_owned(),
+        }),
+        // A person undid it.
+        RolloutState::Undoing { .. }
+        | RolloutState::Undone { .. }
+        | RolloutState::Stuck { .. }
+        | RolloutState::Superseded { .. } => None,
+    }
+}
+
 /// Is what became of a step.
 enum Step {
     Done,
@@ -228,6 +248,9 @@ impl Run<'_> {
         let Some(Versioned { rollout, .. }) = store::rollout::get(tx, self.verdict.change)? else {
             return Ok(Some(Undo::Over));
         };
+        if let Some(undo) = instead_of_undo(&rollout, action) {
+            return Ok(Some(undo));
+        }
         // What was shipped with it goes back with it; of a part that gets stuck its own entry tells.
         let parts = store::rollout::others(tx, &rollout)?;
         let is_under = parts.iter().any(|part| part.rollout.is_going_back());
@@ -294,6 +317,8 @@ impl Run<'_> {
         )?;
         let entry = self.tell_taken(tx, action, &procedure.name, due.what.word())?;
         match &due.what {
+            // It is held instead, and somebody is told.
+            Do::Undo if self.rollout.is_redeploy() => Ok(Step::Under),
             Do::Undo => {
                 self.order(tx, Command::Undo, &procedure.name, entry)
                     .map(|step| match step {

@@ -72,6 +72,10 @@ fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
             format: definition.artifact.format,
             file_name: definition.artifact.file_name().to_owned(),
             config_digest: release.config_digest,
+            redeploy: match &ask.what {
+                Wanted::Release(release) => release.redeploy,
+                Wanted::Stopped => rollout.release.redeploy,
+            },
         },
         run: definition.run.clone(),
         health: definition.health.clone(),

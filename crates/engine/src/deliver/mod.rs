@@ -5,10 +5,12 @@ mod facts;
 mod gate;
 mod hosts;
 mod queue;
+mod redeploys;
 mod rollouts;
 mod together;
 
 pub(crate) use facts::host_facts;
 pub use hosts::Hosts;
+pub use redeploys::Redeploys;
 pub use rollouts::Rollouts;
 pub(crate) use together::undo_others;

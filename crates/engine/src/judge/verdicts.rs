@@ -318,6 +318,7 @@ fn conditions(
         let (desired, reported) = (facts.desired.as_ref()?, facts.reported.as_ref()?);
         // What it reported of an older wish says nothing about this release.
         let about_this = desired.release == rollout.release.number
+            && desired.redeploy == rollout.release.redeploy
             && reported.generation_seen == desired.generation;
         about_this.then_some((host, reported))
     });

@@ -26,6 +26,8 @@ pub struct Trouble {
     pub reverts: bool,
     /// The next hook that runs here is cut short, and nobody knows how far it came.
     pub cuts_a_hook_short: bool,
+    /// The release folder somebody changed by hand: from any other one, requests fail here.
+    pub mended_by_hand: Option<String>,
     /// Somebody started something else beside what was proved.
     pub runs_something_else: bool,
     /// What its clock, and all it says of times, is ahead of everybody's; below zero behind.
@@ -100,6 +102,18 @@ impl Host {
         Some(&self.services.get(service)?.wish().release.version)
     }
 
+    /// Returns how many processes of it were started here, one after the other.
+    pub fn started(&self, service: &ServiceName) -> usize {
+        let service = self.services.get(service);
+        service.map_or(0, Service::started)
+    }
+
+    /// Has somebody change what runs here by hand, and the host need that.
+    pub fn mend_by_hand(&mut self) {
+        let mut services = self.services.values();
+        self.trouble.mended_by_hand = services.find_map(Service::folder);
+    }
+
     /// Returns every version that ever served customers here.
     pub fn ran(&self) -> &BTreeSet<Version> {
         &self.ran
@@ -147,7 +161,8 @@ impl Host {
         now: Timestamp,
     ) {
         for service in self.services.values_mut() {
-            service.serve(of, traffic, random, now);
+            let mended = self.trouble.mended_by_hand.as_deref();
+            service.serve(of, (traffic, mended), random, now);
             service.act(of, &self.trouble, now);
             if service.is_uncertain() {
                 self.trouble.cuts_a_hook_short = false;

@@ -13,8 +13,12 @@ use super::{Behaviour, Traffic, Trouble};
 
 /// From the start of a process to the third good answer.
 const HEALTHY_AFTER: Duration = Duration::from_secs(1);
+/// Before the first process was started.
+const FIRST_PID: u32 = 1_000;
 /// From an exit to the next start.
 const BACK_OFF: Duration = Duration::from_secs(1);
+/// The share of requests that fail where something is missing that was put there by hand.
+const UNMENDED: f64 = 0.05;
 /// Where a release says nothing.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -73,7 +77,7 @@ impl Service {
             good: BTreeSet::new(),
             exits: 0,
             failed_checks: 0,
-            pids: 1_000,
+            pids: FIRST_PID,
             is_silent: false,
             told: (Proof::Pending, String::new(), now),
         }
@@ -96,6 +100,16 @@ impl Service {
 
     pub(super) fn running(&self) -> Option<&Version> {
         self.alive().map(|slot| &slot.desired.release.version)
+    }
+
+    /// Returns how many processes were started.
+    pub(super) fn started(&self) -> usize {
+        usize::try_from(self.pids - FIRST_PID).unwrap_or(0)
+    }
+
+    /// Returns the folder of what runs.
+    pub(super) fn folder(&self) -> Option<String> {
+        self.alive().map(|slot| slot.desired.release.folder())
     }
 
     pub(super) fn order(&mut self, wish: Desired) {
@@ -125,11 +139,11 @@ impl Service {
         self.disk.insert(self.wish.release.folder());
     }
 
-    /// Lets customers come to the serving process.
+    /// Lets customers come to the serving process; `mended` is the one folder from which it works here.
     pub(super) fn serve(
         &mut self,
         of: &impl Fn(&Version) -> Behaviour,
-        traffic: &Traffic,
+        (traffic, mended): (&Traffic, Option<&str>),
         random: &Random,
         now: Timestamp,
     ) {
@@ -145,8 +159,10 @@ impl Service {
         slot.counted_until = now;
         self.is_silent = behaviour.shows_no_metrics;
         slot.bounds_times = behaviour.bounds_times.unwrap_or(1.0);
+        let is_broken = mended.is_some_and(|folder| folder != slot.desired.release.folder());
         let served = Served {
             failing: match behaviour.good_for {
+                _ if is_broken => UNMENDED,
                 Some(good_for) if now < slot.started_at + good_for => traffic.failing,
                 Some(_) | None => behaviour.failing.unwrap_or(traffic.failing),
             },
@@ -259,6 +275,7 @@ impl Service {
             symlink_release: alive.map(|slot| slot.desired.release.number),
             processes: self.processes(trouble),
             observed: None,
+            redeploy: alive.and_then(|slot| slot.desired.release.redeploy),
             port: alive.map(|_| 8101),
             healthy: alive.map(|_| true),
             proof,

@@ -73,6 +73,11 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
         },
         Then::Runs(host, which) => runs(world, host, Some(which))?,
         Then::RunsNothing(host) => runs(world, host, None)?,
+        Then::Started(host, number) => {
+            let service = world.service().name.clone();
+            let started = world.host(host)?.started(&service);
+            check(started == *number, format!("it started {started}"))
+        }
         Then::ClockTold(host, wrong) => {
             let hosts = world.hosts().await?;
             let view = hosts.iter().find(|view| view.name == *host);
@@ -106,13 +111,15 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
         }
         Then::RanOnlyOn(version, hosts) => ran_only_on(world, version, hosts),
         Then::ShippingRefused(releases, text) => refused(world.ship(releases, None).await, text),
-        Then::RehearsingAsks(version, hosts) => {
-            let rehearsal = rehearse(world, version).await?;
-            let asked: Vec<&str> = rehearsal.rings.iter().flat_map(asked).collect();
-            check(
-                asked.iter().copied().eq(hosts.iter().map(HostName::as_str)),
-                format!("it asks {}", or_nothing_of(&asked)),
-            )
+        Then::RehearsingAsks(version, hosts) => asks(&rehearse(world, version).await?, hosts),
+        Then::RehearsingRedeployAsks(service, hosts) => {
+            asks(&rehearse_redeploy(world, service).await?, hosts)
+        }
+        Then::RehearsingRedeployStopped(service, text) => {
+            says(&stopped_by(&rehearse_redeploy(world, service).await?), text)
+        }
+        Then::RedeployingRefused(person, service, text) => {
+            refused(world.redeploy(person, service).await, text)
         }
         Then::RehearsingTakes(version, least) => {
             let rehearsal = rehearse(world, version).await?;
@@ -120,14 +127,10 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             check(takes == Some(*least), format!("it takes {takes:?}"))
         }
         Then::RehearsingStopped(version, text) => {
-            let obstacles = rehearse(world, version).await?.obstacles;
-            let said: Vec<String> = obstacles
-                .iter()
-                .map(|obstacle| format!("{}; {}", obstacle.text, obstacle.hint))
-                .collect();
+            let said = stopped_by(&rehearse(world, version).await?);
             match text {
-                Some(text) => says(&said.join("\n"), text),
-                None => check(said.is_empty(), format!("it is: {}", said.join(", "))),
+                Some(text) => says(&said, text),
+                None => check(said.is_empty(), format!("it is: {said}")),
             }
         }
         Then::OrderRefused(person, order, version, text) => {
@@ -175,6 +178,27 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
 async fn rehearse(world: &mut World, version: &Version) -> Result<Rehearsal> {
     let answer = world.rehearse(version).await;
     answer.map_err(|problem| anyhow::anyhow!("rehearsing {version} was refused: {problem}"))
+}
+
+async fn rehearse_redeploy(world: &mut World, service: &ServiceName) -> Result<Rehearsal> {
+    let rehearsed = world.rehearse_redeploy(service).await;
+    rehearsed.map_err(|problem| anyhow::anyhow!("it cannot be rehearsed: {problem}"))
+}
+
+/// Checks whom a rehearsal asks, in order.
+fn asks(rehearsal: &Rehearsal, hosts: &[HostName]) -> Seen {
+    let asked: Vec<&str> = rehearsal.rings.iter().flat_map(asked).collect();
+    check(
+        asked.iter().copied().eq(hosts.iter().map(HostName::as_str)),
+        format!("it asks {}", or_nothing_of(&asked)),
+    )
+}
+
+/// Returns what would stop it, a line each.
+fn stopped_by(rehearsal: &Rehearsal) -> String {
+    let obstacles = rehearsal.obstacles.iter();
+    let said = obstacles.map(|obstacle| format!("{}; {}", obstacle.text, obstacle.hint));
+    said.collect::<Vec<_>>().join("\n")
 }
 
 fn asked(ring: &RehearsedRing) -> impl Iterator<Item = &str> {

@@ -126,6 +126,11 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             let shipped = world.ship(releases, *if_running).await;
             shipped.context("it was refused")?;
         }
+        When::Redeployed(person, service) => {
+            let redeployed = world.redeploy(person, service).await;
+            redeployed.context("it was refused")?;
+        }
+        When::MendedByHand(name) => world.host(name)?.mend_by_hand(),
         When::Says(person, order, version) => {
             let change = change_of(world, version.as_ref()).await?;
             let ordered = world.order(person, change, *order).await;

@@ -147,6 +147,21 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             ["deadline", d] => spec.deadline = duration(d)?,
             ["warmup", d] => spec.warmup = duration(d)?,
             ["watch", d] => spec.watch = duration(d)?,
+            ["redeployed", "every", every] => spec.redeploy = Some((every.to_owned(), None)),
+            [
+                "redeployed",
+                "every",
+                every,
+                "between",
+                d1,
+                t1,
+                "and",
+                d2,
+                t2,
+            ] => {
+                let within = (format!("{d1} {t1}"), format!("{d2} {t2}"));
+                spec.redeploy = Some((every.to_owned(), Some(within)));
+            }
             ["held", "at", "deadline"] => spec.holds_at_deadline = true,
             ["without", "signals"] => spec.is_judged = false,
             ["judged", "by", "latency"] => spec.has_latency = true,
@@ -158,7 +173,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             [name, size] if !rings.is_empty() => rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, depends on SERVICE, max unavailable N, bake D, deadline D, warmup D, watch D, held at deadline, without signals, judged by latency, judged by earnings",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, depends on SERVICE, max unavailable N, bake D, deadline D, warmup D, watch D, redeployed every D, redeployed every D between DAY HH:MM and DAY HH:MM, held at deadline, without signals, judged by latency, judged by earnings",
                     clause.trim()
                 ));
             }

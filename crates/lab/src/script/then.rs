@@ -32,6 +32,8 @@ pub enum Then {
     NoVerdict,
     Runs(HostName, Which),
     RunsNothing(HostName),
+    /// So many processes were started there one after the other.
+    Started(HostName, usize),
     /// It shows among the hosts that its clock is wrong, or does not.
     ClockTold(HostName, bool),
     Told(HostName, Version),
@@ -43,6 +45,10 @@ pub enum Then {
     RehearsingTakes(Version, Duration),
     /// Nothing: the text is not given.
     RehearsingStopped(Version, Option<String>),
+    RedeployingRefused(String, ServiceName, String),
+    /// In this order.
+    RehearsingRedeployAsks(ServiceName, Vec<HostName>),
+    RehearsingRedeployStopped(ServiceName, String),
     OrderRefused(String, Command, Option<Which>, String),
     SchemaRefused(String, SchemaWord, String),
     ExcludingRefused(String, HostName, String),
@@ -125,6 +131,10 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
         make: |f| Ok(Then::Runs(f.read(0)?, f.read(1)?)),
     },
     Sentence {
+        pattern: "{host} has started it {number} time(s)",
+        make: |f| Ok(Then::Started(f.read(0)?, number(f.get(1))?)),
+    },
+    Sentence {
         pattern: "{host} is told {version}",
         make: |f| Ok(Then::Told(f.read(0)?, f.read(1)?)),
     },
@@ -180,6 +190,24 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
                 f.read(0)?,
                 Some(f.get(1).to_owned()),
             ))
+        },
+    },
+    Sentence {
+        pattern: "{person} having {service} redeployed is refused with {text}",
+        make: |f| {
+            let (person, text) = (f.get(0).to_owned(), f.get(2).to_owned());
+            Ok(Then::RedeployingRefused(person, f.read(1)?, text))
+        },
+    },
+    Sentence {
+        pattern: "rehearsing a redeploy of {service} asks {hosts}",
+        make: |f| Ok(Then::RehearsingRedeployAsks(f.read(0)?, hosts(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "rehearsing a redeploy of {service} is stopped by {text}",
+        make: |f| {
+            let text = f.get(1).to_owned();
+            Ok(Then::RehearsingRedeployStopped(f.read(0)?, text))
         },
     },
     Sentence {

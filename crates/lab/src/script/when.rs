@@ -6,7 +6,7 @@ use model::api::schema::SchemaStep;
 use model::deliver::freeze::Window;
 use model::deliver::{Adoption, Command, FreezeRule, IfRunning};
 use model::time::Zone;
-use model::{HostName, Labels, Version};
+use model::{HostName, Labels, ServiceName, Version};
 
 use super::sentence::{Filled, Sentence};
 use super::words::{as_in_json, duration, millis, number, order, releases};
@@ -16,6 +16,10 @@ use crate::world::{PostedAlert, SchemaWord, Which};
 pub enum When {
     /// Several are shipped as one.
     Shipped(Vec<Which>, Option<IfRunning>),
+    /// Every host is set up anew with what it runs.
+    Redeployed(String, ServiceName),
+    /// Somebody changed something on it by hand, and what runs there needs it.
+    MendedByHand(HostName),
     /// A person's order about the newest change, or about that of a release.
     Says(String, Command, Option<Which>),
     /// A person's word about the rollouts under way.
@@ -102,6 +106,14 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{version} is shipped to wait for its turn",
         make: |f| Ok(When::Shipped(vec![f.read(0)?], Some(IfRunning::Queue))),
+    },
+    Sentence {
+        pattern: "{person} has {service} redeployed",
+        make: |f| Ok(When::Redeployed(f.get(0).to_owned(), f.read(1)?)),
+    },
+    Sentence {
+        pattern: "{host} is mended by hand and works only because of that",
+        make: |f| Ok(When::MendedByHand(f.read(0)?)),
     },
     Sentence {
         pattern: "{person} sets the freeze {name} from {text} to {text}",

@@ -52,6 +52,8 @@ pub struct ServiceSpec {
     pub warmup: Duration,
     /// When a rollout is done.
     pub watch: Duration,
+    /// As they stand in the file: how often, and from when to when in the week.
+    pub redeploy: Option<(String, Option<(String, String)>)>,
     /// A ring that could not be cleared asks a person at its deadline.
     pub holds_at_deadline: bool,
     /// Without it, no signal is named.
@@ -96,6 +98,7 @@ impl Default for ServiceSpec {
             deadline: Duration::from_secs(600),
             warmup: Duration::from_secs(2),
             watch: Duration::from_secs(3_600),
+            redeploy: None,
             holds_at_deadline: false,
             is_judged: true,
             has_latency: false,
@@ -162,6 +165,14 @@ impl ServiceSpec {
         writeln!(text, "    hosts: {{ {} }}", hosts.join(", "))?;
         writeln!(text, "    warmup: {}ms", self.warmup.as_millis())?;
         writeln!(text, "    watch: {}ms", self.watch.as_millis())?;
+        match &self.redeploy {
+            None => {}
+            Some((every, None)) => writeln!(text, "    redeploy: {{ every: {every} }}")?,
+            Some((every, Some((from, to)))) => writeln!(
+                text,
+                "    redeploy: {{ every: {every}, within: {{ from: {from}, to: {to} }} }}"
+            )?,
+        }
         if self.strategy != StrategyWish::All {
             writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
         }

@@ -16,8 +16,8 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, Fix, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken, NewRelease,
-    NewRollout, ShipWith, Shipped,
+    Adopt, Fix, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken, NewRedeploy,
+    NewRelease, NewRollout, ShipWith, Shipped, Started,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -255,6 +255,28 @@ impl World {
         };
         let path = "/api/v1/deliver/rollouts";
         self.post(path, &token, &rollout).await
+    }
+
+    /// Has every host of a service set up anew.
+    pub async fn redeploy(&mut self, person: &str, service: &ServiceName) -> Result<(), Problem> {
+        let token = self.token_of(person).await?;
+        let new = NewRedeploy {
+            service: service.clone(),
+            environment: None,
+        };
+        let path = "/api/v1/deliver/redeploys";
+        let started: Result<Started, Problem> = self.post(path, &token, &new).await;
+        started.map(drop)
+    }
+
+    pub async fn rehearse_redeploy(&mut self, service: &ServiceName) -> Result<Rehearsal, Problem> {
+        let token = self.token_of(SHIPPER).await?;
+        let new = NewRedeploy {
+            service: service.clone(),
+            environment: None,
+        };
+        let path = "/api/v1/deliver/redeploys/rehearsals";
+        self.post(path, &token, &new).await
     }
 
     async fn release(&mut self, which: &Which, token: &str) -> Result<(), Problem> {

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{Method, header};
 use engine::{
     Addresses, Alerts, Context, Dispersions, Hosts, Inbox, Incidents, Notices, Outbox, Procedures,
-    Rollouts, Sealer, Senders, Verdicts,
+    Redeploys, Rollouts, Sealer, Senders, Verdicts,
 };
 use metrics::Metrics;
 use model::Timestamp;
@@ -44,6 +44,7 @@ pub(super) struct Server {
     dispersions: Dispersions,
     procedures: Procedures,
     rollouts: Rollouts,
+    redeploys: Redeploys,
     hosts: Hosts,
     alerts: Alerts,
     incidents: Incidents,
@@ -175,6 +176,7 @@ impl Server {
             dispersions: Dispersions::new(context.clone()),
             procedures: Procedures::new(context.clone()),
             rollouts: Rollouts::new(context.clone()),
+            redeploys: Redeploys::new(context.clone()),
             hosts: Hosts::new(context.clone()),
             alerts: Alerts::new(context.clone()),
             incidents: Incidents::new(context.clone(), last_resort()),
@@ -219,6 +221,7 @@ impl Server {
         turn(points, Part::Dispersions, &mut self.dispersions, now).await?;
         turn(points, Part::Procedures, &mut self.procedures, now).await?;
         turn(points, Part::Hosts, &mut self.hosts, now).await?;
+        turn(points, Part::Redeploys, &mut self.redeploys, now).await?;
         turn(points, Part::Rollouts, &mut self.rollouts, now).await?;
         turn(points, Part::Alerts, &mut self.alerts, now).await?;
         turn(points, Part::Incidents, &mut self.incidents, now).await?;

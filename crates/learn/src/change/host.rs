@@ -37,7 +37,12 @@ impl HostNow {
     pub fn proves(&self, release: Option<&ReleaseRef>) -> bool {
         match release {
             Some(release) => {
+                let reported = self
+                    .reported
+                    .as_ref()
+                    .and_then(|reported| reported.redeploy);
                 self.proof() == Proof::Converged
+                    && (release.redeploy.is_none() || reported == release.redeploy)
                     && self.running.as_ref().map(|r| r.number) == Some(release.number)
             }
             None => self.proof() == Proof::Stopped,

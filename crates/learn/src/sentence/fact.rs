@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use model::deliver::{
-    Adoption, Command, DesiredState, HeldReason, MigrationKind, Part, Priority, Proof, WatchEnd,
+    Adoption, Command, DesiredState, HeldReason, MigrationKind, Overdue, Part, Priority, Proof,
+    WatchEnd,
 };
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, EnvironmentName, Fact, HostName, RingName, ServiceName, Timestamp};
@@ -210,6 +211,12 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             rings,
         } => {
             let instead = match previous {
+                Some(previous)
+                    if release.redeploy != previous.redeploy
+                        && release.number == previous.number =>
+                {
+                    "anew".to_owned()
+                }
                 Some(previous) => format!("in place of {}", previous.version),
                 None => "where nothing was proved before".to_owned(),
             };
@@ -248,6 +255,32 @@ fn text(fact: &Fact, entry: &Entry) -> String {
         Fact::RolloutDone { hosts, after_ms } => format!(
             "Live on {hosts} of {hosts} hosts after {}, each proved from its running process.",
             millis(*after_ms)
+        ),
+        Fact::RedeployOrdered {
+            service,
+            environment,
+            version,
+            overdue,
+        } => {
+            let why = match overdue {
+                None => String::new(),
+                Some(Overdue { every_ms, since }) => format!(
+                    ": that is wanted every {}, and they were deployed to last at {}",
+                    millis(*every_ms),
+                    moment(*since, now)
+                ),
+            };
+            format!(
+                "Every host of {service} in {environment} is to be set up anew with {version}{why}."
+            )
+        }
+        Fact::RedeployNotBegun {
+            service,
+            environment,
+            why,
+        } => format!(
+            "A redeploy of {service} in {environment} is due and cannot begin{}.",
+            colon(why)
         ),
         Fact::RolloutQueued {
             service,

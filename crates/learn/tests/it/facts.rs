@@ -10,10 +10,7 @@ use model::deliver::{
     MigrationKind, Part, Priority, Proof, WatchEnd,
 };
 use model::judge::Resolution;
-use model::{
-    ActionId, AlertId, ChangeId, Entry, Fact, IncidentId, Kind, PageId, Role, Timestamp, VerdictId,
-};
-use serde_json::json;
+use model::{ActionId, AlertId, ChangeId, Fact, IncidentId, Kind, PageId, Role, VerdictId};
 
 use crate::fixture::{START, entry, name, new, old, verdict};
 use crate::variant::{VARIANTS, variant};
@@ -513,6 +510,48 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             "Live on 8 of 8 hosts after 4 min 2 s, each proved from its running process.",
         ),
         (
+            Fact::RedeployOrdered {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                version: "1.1".parse().unwrap(),
+                overdue: None,
+            },
+            "Every host of shop in production is to be set up anew with 1.1.",
+        ),
+        (
+            Fact::RedeployOrdered {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                version: "1.1".parse().unwrap(),
+                overdue: Some(model::deliver::Overdue {
+                    every_ms: 30 * 86_400_000,
+                    since: model::Timestamp::UNIX_EPOCH,
+                }),
+            },
+            "Every host of shop in production is to be set up anew with 1.1: that is wanted every 30 d, and they were deployed to last at 1970-01-01 00:00:00 UTC.",
+        ),
+        (
+            Fact::RedeployNotBegun {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                why: "environment `production` expects 8 hosts, enrolled: 7".to_owned(),
+            },
+            "A redeploy of shop in production is due and cannot begin: environment `production` expects 8 hosts, enrolled: 7.",
+        ),
+        (
+            Fact::RolloutPlanned {
+                service: shop(),
+                environment: "production".parse().unwrap(),
+                release: model::deliver::ReleaseRef {
+                    redeploy: Some(model::ChangeId(9)),
+                    ..old()
+                },
+                previous: Some(old()),
+                rings: vec![("staff".parse().unwrap(), 1)],
+            },
+            "shop 1.0 is to reach production anew, ring by ring: staff (1 host).",
+        ),
+        (
             Fact::RolloutQueued {
                 service: shop(),
                 environment: "production".parse().unwrap(),
@@ -848,7 +887,7 @@ fn schema_set(from: Option<u64>, to: u64, kind: Option<MigrationKind>) -> Fact {
     }
 }
 
-fn told(fact: &Fact) -> learn::sentence::Told {
+pub(crate) fn told(fact: &Fact) -> learn::sentence::Told {
     of(&entry(1, 0, Kind::Outcome, "jonas", &[], fact))
 }
 
@@ -889,80 +928,4 @@ fn a_procedure_orders_under_its_name() {
     };
     let entry = entry(1, 0, Kind::Action, "procedure undo", &[], &fact);
     assert_eq!(of(&entry).text, "Procedure `undo` asked to undo it.");
-}
-
-fn unreadable(body: serde_json::Value) -> Entry {
-    Entry {
-        body,
-        ..entry(
-            1,
-            0,
-            Kind::Signal,
-            "sleepwell",
-            &[],
-            &Fact::HostEnrolled { host: name(1) },
-        )
-    }
-}
-
-#[test]
-fn an_entry_of_a_newer_program_is_told_as_such() {
-    let told = of(&unreadable(
-        json!({ "fact": "flag_flipped", "flag": "pay" }),
-    ));
-    assert_eq!(told.event, "flag_flipped");
-    assert_eq!(
-        told.text,
-        "Something this version cannot read happened: `flag_flipped`."
-    );
-    assert_eq!(told.detail.len(), 1);
-}
-
-#[test]
-fn a_damaged_entry_is_told_as_such() {
-    for body in [
-        json!(null),
-        json!([]),
-        json!("x"),
-        json!({ "fact": 7 }),
-        json!({}),
-    ] {
-        let told = of(&unreadable(body));
-        assert_eq!(told.event, "unknown");
-        assert_eq!(told.text, "An entry this version cannot read.");
-        assert_eq!(told.detail.len(), 1);
-    }
-}
-
-#[test]
-fn text_from_outside_cannot_break_a_line_or_colour_a_terminal() {
-    let told = told(&Fact::HostExit {
-        host: name(1),
-        service: "shop".parse().unwrap(),
-        exits: 1,
-        why: "panic:\n\u{1b}[31mboom.".to_owned(),
-    });
-    assert_eq!(
-        told.text,
-        "shop ended on web-1 without being asked, 1 time so far: panic: [31mboom."
-    );
-}
-
-#[test]
-fn a_moment_far_in_the_future_is_no_problem() {
-    let entry = Entry {
-        at: Timestamp::from_micros(i64::MAX),
-        ..entry(
-            1,
-            0,
-            Kind::Signal,
-            "x",
-            &[],
-            &Fact::HostSilent {
-                host: name(1),
-                since: Timestamp::from_micros(i64::MIN),
-            },
-        )
-    };
-    assert!(!of(&entry).text.is_empty());
 }

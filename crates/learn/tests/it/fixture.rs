@@ -41,6 +41,7 @@ pub(crate) fn release(number: u64) -> ReleaseRef {
         number: ReleaseNumber(number),
         version: format!("1.{}", number - 1).parse().unwrap(),
         digest: Digest::of(&number.to_le_bytes()),
+        redeploy: None,
     }
 }
 
@@ -277,6 +278,7 @@ fn rollout(state: RolloutState) -> Rollout {
             watch: Duration::ZERO,
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
+            redeploy: None,
         },
         rings: vec![ring("canary", 1..=1), ring("rest", 2..=8)],
         state,
@@ -326,6 +328,7 @@ pub(crate) fn host(n: usize) -> HostNow {
             symlink_release: None,
             processes: Vec::new(),
             observed: None,
+            redeploy: None,
             port: Some(8080),
             healthy: Some(true),
             proof: Proof::Converged,

@@ -7,5 +7,6 @@ mod fixture;
 mod kinds;
 mod random;
 mod story;
+mod unreadable;
 mod variant;
 mod verdicts;

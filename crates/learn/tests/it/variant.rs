@@ -71,7 +71,9 @@ pub(crate) fn variant(fact: &Fact) -> usize {
         Fact::HostAlone { .. } => 63,
         Fact::HostClockOff { .. } => 64,
         Fact::HostClockRight { .. } => 65,
+        Fact::RedeployOrdered { .. } => 66,
+        Fact::RedeployNotBegun { .. } => 67,
     }
 }
 
-pub(crate) const VARIANTS: usize = 66;
+pub(crate) const VARIANTS: usize = 68;

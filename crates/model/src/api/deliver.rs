@@ -44,6 +44,15 @@ pub struct NewRollout {
     pub with: Vec<ShipWith>,
 }
 
+/// `POST /api/v1/deliver/redeploys`: has every host set up anew with what runs there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NewRedeploy {
+    pub service: ServiceName,
+    /// May be left out where the service runs in only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+}
+
 /// Is a release that goes with another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShipWith {

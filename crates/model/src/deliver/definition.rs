@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArtifactFormat, Compatibility, FreezeRule};
 use crate::act::Procedure;
 use crate::observe::Signal;
-use crate::time::millis;
+use crate::time::{WeekTime, Zone, millis};
 use crate::{EnvironmentName, Labels, RingName, ServiceName};
 
 /// Is a service as one release describes it.
@@ -209,6 +209,32 @@ pub struct EnvironmentPlan {
     /// What a release does that comes while another one is on its way.
     #[serde(default)]
     pub if_running: IfRunning,
+    /// How often every host is set up anew with what it runs; none: only when somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeploy: Option<RedeployRule>,
+}
+
+/// Is how often every host is set up anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RedeployRule {
+    /// From the last time every host was deployed to, by whatever rollout.
+    #[serde(rename = "every_ms", with = "millis")]
+    #[schemars(with = "u64")]
+    pub every: Duration,
+    /// Redeploys begin only within it; none: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+}
+
+/// Is a time of every week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Within {
+    #[schemars(with = "String")]
+    pub from: WeekTime,
+    #[schemars(with = "String")]
+    pub to: WeekTime,
+    #[serde(default = "Zone::utc")]
+    pub zone: Zone,
 }
 
 /// Is what a later rollout does about an earlier one of its service and environment.

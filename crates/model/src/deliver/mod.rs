@@ -21,7 +21,7 @@ pub use artifact::{Artifact, ArtifactFormat};
 pub use compatibility::{Api, Clients, Compatibility, SchemaNeeds};
 pub use definition::{
     AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks,
-    IfRunning, Owner, RingSize, RingSpec, Run, Scrape,
+    IfRunning, Owner, RedeployRule, RingSize, RingSpec, Run, Scrape, Within,
 };
 pub use delivery::{Delivery, DeliveryOutcome, Origin};
 pub use desired::{Desired, DesiredState, Priority};
@@ -32,8 +32,8 @@ pub use range::{ClientVersion, Range};
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};
 pub use rollout::{
-    Command, Excluded, HeldReason, Order, Overruled, Phase, Queued, Ring, RingHost, Rollout,
-    RolloutState, Watch, WatchEnd,
+    Command, Excluded, HeldReason, Order, Overdue, Overruled, Phase, Queued, Ring, RingHost,
+    Rollout, RolloutState, Watch, WatchEnd,
 };
 pub use schema::{Migration, MigrationKind, Schema};
 pub use surroundings::{Candidate, GateFacts, Running, Surroundings};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Definition;
-use crate::{Digest, ServiceName, Timestamp, Version};
+use crate::{ChangeId, Digest, ServiceName, Timestamp, Version};
 
 /// Counts a service's releases from 1; never used twice.
 #[derive(
@@ -51,6 +51,10 @@ pub struct ReleaseRef {
     pub number: ReleaseNumber,
     pub version: Version,
     pub digest: Digest,
+    /// The redeploy that brings or brought it: hosts unpack it anew for that one, into a folder of its own, and
+    /// start a fresh process. None for the rollout that brought it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeploy: Option<ChangeId>,
 }
 
 impl Release {
@@ -59,6 +63,7 @@ impl Release {
             number: self.number,
             version: self.version.clone(),
             digest: self.digest,
+            redeploy: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ReleaseNumber;
-use crate::{Digest, ServiceName, Timestamp};
+use crate::{ChangeId, Digest, ServiceName, Timestamp};
 
 /// Is the agent's word about one service on its host; taken from `/proc`, never from the symlink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -21,6 +21,9 @@ pub struct Reported {
     /// The artifact an adapter's tool saw running, where no agent looks at processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
+    /// The redeploy for which what runs now was unpacked and started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeploy: Option<ChangeId>,
     /// The port the service answers on now.
     pub port: Option<u16>,
     pub healthy: Option<bool>,

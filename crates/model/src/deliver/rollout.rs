@@ -66,6 +66,13 @@ pub struct Queued {
     pub refused: Option<String>,
 }
 
+/// Is why a redeploy is due: so often it is wanted, and so long ago every host was deployed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Overdue {
+    pub every_ms: u64,
+    pub since: Timestamp,
+}
+
 /// Is the watch of a rollout that is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Watch {
@@ -269,6 +276,11 @@ impl Rollout {
         let ordered = self.order.as_ref();
         ordered.is_some_and(|order| order.command == Command::Undo)
             || matches!(self.state, RolloutState::Undoing { .. })
+    }
+
+    /// Tells whether it brings the release that runs there once more, unpacked and started anew.
+    pub fn is_redeploy(&self) -> bool {
+        self.release.redeploy == Some(self.change)
     }
 
     /// Returns all hosts of all rings, in order.

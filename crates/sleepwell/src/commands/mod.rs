@@ -13,6 +13,7 @@ pub(crate) mod follow;
 pub(crate) mod freeze;
 pub(crate) mod hosts;
 pub(crate) mod order;
+pub(crate) mod redeploy;
 pub(crate) mod schema;
 pub(crate) mod ship;
 pub(crate) mod test;

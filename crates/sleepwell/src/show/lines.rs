@@ -217,6 +217,32 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         Fact::RolloutDone { hosts, after_ms } => {
             vec![field("hosts", hosts), field("after", after(*after_ms))]
         }
+        Fact::RedeployOrdered {
+            service,
+            environment,
+            version,
+            overdue,
+        } => {
+            let mut fields = vec![
+                field("service", service),
+                field("environment", environment),
+                field("release", version),
+            ];
+            if let Some(overdue) = overdue {
+                fields.push(field("every", after(overdue.every_ms)));
+                fields.push(field("since", overdue.since));
+            }
+            fields
+        }
+        Fact::RedeployNotBegun {
+            service,
+            environment,
+            why,
+        } => vec![
+            field("service", service),
+            field("environment", environment),
+            field("why", why),
+        ],
         Fact::RolloutQueued {
             service: _,
             environment: _,

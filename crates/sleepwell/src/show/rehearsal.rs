@@ -48,6 +48,7 @@ pub(crate) fn code(rehearsal: &Rehearsal) -> u8 {
 
 fn heading(rehearsal: &Rehearsal) -> String {
     let instead = match &rehearsal.previous {
+        Some(previous) if *previous == rehearsal.release => "once more".to_owned(),
         Some(previous) => format!("in place of {previous}"),
         None => "where nothing was proved before".to_owned(),
     };

@@ -16,6 +16,7 @@ mod exit_codes;
 mod hosts;
 mod orders;
 mod promql_scripts;
+mod redeploys;
 mod restored;
 mod server_killed;
 mod several_servers;

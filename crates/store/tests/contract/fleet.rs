@@ -47,6 +47,7 @@ pub(crate) fn desired(service: &str) -> Desired {
             format: ArtifactFormat::File,
             file_name: "shop".into(),
             config_digest: Digest::of(b""),
+            redeploy: None,
         },
         run: Run {
             exec: vec!["./shop".into()],
@@ -109,6 +110,7 @@ pub(crate) fn reported(generation_seen: u64) -> Reported {
         unexpected_exits: 0,
         failed_checks: 0,
         observed: None,
+        redeploy: None,
     }
 }
 

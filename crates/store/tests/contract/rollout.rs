@@ -19,6 +19,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             number: ReleaseNumber(change),
             version: format!("1.{change}").parse().unwrap(),
             digest: Digest::of(b"shop"),
+            redeploy: None,
         },
         previous: None,
         plan: EnvironmentPlan {
@@ -30,6 +31,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             watch: Duration::ZERO,
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
+            redeploy: None,
         },
         rings: vec![],
         state: RolloutState::Planned,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use deliver::rollout::{self, Gates, HostFacts, Place, Refusal, Rehearsed, Start};
 use model::api::Problem;
+use model::api::deliver::NewRedeploy;
 use model::api::rehearsal::{Obstacle, Rehearsal, Rehearse, RehearsedHost, RehearsedRing};
 use model::deliver::{
     Definition, Desired, FreezeRule, GateFacts, HeldReason, Release, ReleaseNumber, Reported,
@@ -13,8 +14,10 @@ use model::deliver::{
 };
 use model::{ChangeId, HostId, Timestamp, Version, limit};
 use store::Tx;
+use store::rollout::Versioned;
 
 use super::fleet::behind_fleet;
+use super::redeploys::There;
 use super::releases::{bad_definition, version_used};
 use super::rollouts::{find_release, last_good, place, refused, taken_over, which_environment};
 use super::{Body, bad_body};
@@ -44,6 +47,24 @@ pub(crate) async fn rehearse(
         .store
         .read(move |tx| read(tx, &new, draft, &caller.name, now))
         .await?;
+    play_apart(scene, now).await
+}
+
+/// Rehearses a redeploy.
+pub(crate) async fn rehearse_redeploy(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewRedeploy>,
+) -> Result<Json<Rehearsal>> {
+    let now = app.clock.now();
+    let scene = app
+        .store
+        .read(move |tx| read_redeploy(tx, &new, &caller.name, now))
+        .await?;
+    play_apart(scene, now).await
+}
+
+async fn play_apart(scene: Scene, now: Timestamp) -> Result<Json<Rehearsal>> {
     // A long play keeps no other call waiting.
     let played = tokio::task::spawn_blocking(move || play(&scene, now)).await;
     played
@@ -111,20 +132,58 @@ fn read(
     let environment = which_environment(&release, &new.rollout)?;
     let service = &release.service;
     let history = store::rollout::history(tx, service, &environment, limit::LIST_ITEMS)?;
-    let mut place = place(tx, &release, &environment, &new.rollout, &history)?;
-    let (mut rollout, _) = rollout::start(Start {
+    let place = place(tx, &release, &environment, &new.rollout, &history)?;
+    let (rollout, _) = rollout::start(Start {
         change: NO_CHANGE,
         release: &release,
         previous: last_good(&history),
         environment,
         hosts: &store::host::expected(tx)?,
+        redeploy: false,
         by: by.to_owned(),
         now,
     })
     .map_err(refused)?;
+    scene(tx, &release, rollout, (&history, place), now)
+}
+
+fn read_redeploy(
+    tx: &mut Tx<'_>,
+    new: &NewRedeploy,
+    by: &str,
+    now: Timestamp,
+) -> std::result::Result<Scene, Failure> {
+    let there = There::read(tx, new)?;
+    let (rollout, _) = rollout::start(Start {
+        change: NO_CHANGE,
+        release: &there.release,
+        previous: last_good(&there.history),
+        environment: there.environment.clone(),
+        hosts: &store::host::expected(tx)?,
+        redeploy: true,
+        by: by.to_owned(),
+        now,
+    })
+    .map_err(refused)?;
+    let place = match there.under_way {
+        Some(change) => Err(Refusal::Occupied { change }),
+        None => Ok(Place::default()),
+    };
+    scene(tx, &there.release, rollout, (&there.history, place), now)
+}
+
+/// Reads what stands around a rollout that would begin.
+fn scene(
+    tx: &mut Tx<'_>,
+    release: &Release,
+    mut rollout: Rollout,
+    (history, mut place): (&[Versioned], std::result::Result<Place, Refusal>),
+    now: Timestamp,
+) -> std::result::Result<Scene, Failure> {
+    let service = &release.service;
     // What stands in its way is named as an obstacle, so that the rest can be told.
     if let Ok(over) = &place {
-        let from = taken_over(&history, over);
+        let from = taken_over(history, over);
         let from: Vec<&Rollout> = from.iter().map(|one| &one.rollout).collect();
         if let Err(refusal) = rollout::take_over(&mut rollout, &from) {
             place = Err(refusal);

@@ -7,7 +7,7 @@ use deliver::rollout::{self, Place, Refusal, Start, Unfinished};
 use model::api::Problem;
 use model::api::deliver::{NewRollout, Shipped, ShippedPart};
 use model::deliver::{Part, Release, ReleaseRef, Rollout, RolloutState, Together};
-use model::observe::{Change, ChangeKind, ChangeState};
+use model::observe::ChangeState;
 use model::{ChangeId, Entry, EntryId, EnvironmentName, Fact, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
 use store::Tx;
@@ -91,6 +91,7 @@ fn start_one(
         previous: last_good(&history),
         environment: environment.clone(),
         hosts: &hosts,
+        redeploy: false,
         by: by.to_owned(),
         now,
     })
@@ -111,17 +112,29 @@ fn start_one(
         facts.push((Kind::Change, Fact::ShippedTogether { parts }));
     }
     rollout.together = together;
-    for (kind, fact) in facts {
-        tell(tx, &mut rollout, (kind, &fact), None, word)?;
-    }
-    end_those_before(tx, (&history, &from), &rollout, word)?;
-    store::rollout::insert(tx, &rollout)?;
-    store::change::put(tx, &planned(&rollout, now))?;
+    begin(tx, rollout, facts, (&history, &from), word)?;
     Ok(place)
 }
 
+/// Writes a rollout that begins: what is said of it, what becomes of those before it, and its change.
+pub(super) fn begin(
+    tx: &mut Tx<'_>,
+    mut rollout: Rollout,
+    facts: Vec<(Kind, Fact)>,
+    before: (&[Versioned], &[&Versioned]),
+    word: Word<'_>,
+) -> std::result::Result<(), Failure> {
+    for (kind, fact) in facts {
+        tell(tx, &mut rollout, (kind, &fact), None, word)?;
+    }
+    end_those_before(tx, before, &rollout, word)?;
+    store::rollout::insert(tx, &rollout)?;
+    store::change::put(tx, &rollout::change_of(&rollout))?;
+    Ok(())
+}
+
 /// Refuses a release that does not fit what it would meet; one that waits is looked at when it begins.
-fn refuse_incompatible(
+pub(super) fn refuse_incompatible(
     tx: &mut Tx<'_>,
     rollout: &Rollout,
     now: Timestamp,
@@ -140,7 +153,7 @@ pub(super) fn taken_over<'a>(history: &'a [Versioned], place: &Place) -> Vec<&'a
 }
 
 /// Is who says something, when, and what makes the entry's id.
-type Word<'a> = (&'a str, Timestamp, &'a Ids);
+pub(super) type Word<'a> = (&'a str, Timestamp, &'a Ids);
 
 /// Decides what becomes of the rollouts there that are not over.
 ///
@@ -226,20 +239,6 @@ fn end_those_before(
     Ok(())
 }
 
-fn planned(rollout: &Rollout, now: Timestamp) -> Change {
-    Change {
-        id: rollout.change,
-        kind: ChangeKind::Deploy,
-        service: rollout.service.clone(),
-        environment: rollout.environment.clone(),
-        title: format!("{} {}", rollout.service, rollout.release.version),
-        by: rollout.started_by.clone(),
-        state: ChangeState::Planned,
-        started_at: now,
-        updated_at: now,
-    }
-}
-
 /// Returns the release that went live last and was not undone: what the hosts run now. Undone rollouts left
 /// what was there before them, and superseded ones never finished.
 pub(super) fn last_good(history: &[Versioned]) -> Option<ReleaseRef> {
@@ -306,6 +305,8 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         Refusal::UnknownEnvironment { .. } => (404, "unknown_environment"),
         Refusal::AlreadyUnderWay { .. } => (409, "already_under_way"),
         Refusal::LeavesBehind { .. } => (409, "leaves_hosts_behind"),
+        Refusal::Occupied { .. } => (409, "under_way"),
+        Refusal::NotLive { .. } => (409, "not_live"),
         Refusal::Incompatible(_) => (409, "incompatible"),
         _ => (422, "cannot_start"),
     };

@@ -16,6 +16,12 @@ const MAP: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/deliver/releases", Needs(Role::Operator)),
     ("POST", "/api/v1/deliver/rollouts", Needs(Role::Operator)),
     ("POST", "/api/v1/deliver/rehearsals", Needs(Role::Viewer)),
+    ("POST", "/api/v1/deliver/redeploys", Needs(Role::Operator)),
+    (
+        "POST",
+        "/api/v1/deliver/redeploys/rehearsals",
+        Needs(Role::Viewer),
+    ),
     ("GET", "/api/v1/deliver/freezes", Needs(Role::Viewer)),
     ("POST", "/api/v1/deliver/freezes", Needs(Role::Operator)),
     (

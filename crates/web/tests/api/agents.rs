@@ -43,6 +43,7 @@ pub(crate) fn reported(world: &World, proof: Proof) -> Reported {
         symlink_release: None,
         processes: vec![],
         observed: None,
+        redeploy: None,
         port: None,
         healthy: None,
         proof,
@@ -70,6 +71,7 @@ pub(crate) fn desired(service: &str) -> Desired {
             format: ArtifactFormat::TarGz,
             file_name: "shop.tar.gz".into(),
             config_digest: Digest::of(b""),
+            redeploy: None,
         },
         run: Run {
             exec: vec!["./shop".into()],

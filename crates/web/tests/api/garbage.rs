@@ -173,6 +173,9 @@ fn good(path: &str) -> Value {
         "/api/v1/deliver/rollouts" | "/api/v1/deliver/rehearsals" => {
             json!({ "service": "shop", "version": "1.0", "environment": null })
         }
+        "/api/v1/deliver/redeploys" | "/api/v1/deliver/redeploys/rehearsals" => {
+            json!({ "service": "shop", "environment": null })
+        }
         "/api/v1/deliver/schemas" => json!({
             "service": "shop", "environment": "production", "version": 14, "step": "begin",
             "kind": "expand", "anyway": false, "reason": "prices get a currency",

@@ -160,6 +160,7 @@ fn release(number: u64, version: &str, digest: Digest) -> ReleaseRef {
         number: ReleaseNumber(number),
         version: parsed(version),
         digest,
+        redeploy: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn release(version: &str) -> ReleaseRef {
         number: ReleaseNumber(1),
         version: version.parse().unwrap(),
         digest: Digest::of(version.as_bytes()),
+        redeploy: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
             watch: Duration::ZERO,
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
+            redeploy: None,
         },
         rings: vec![],
         state: RolloutState::Planned,
