@@ -21,7 +21,7 @@ pub struct History {
     ///
     /// Of 12 h if there are so many. An hour is too short to see moderate noise every time: with 1 %
     /// errors and 20 % noise a harmless change then failed in 1.5 % of 3,000 simulated runs, against
-    /// 0.2 % with 12 h.
+    /// 0.7 % with 12 h.
     pub quarters: Vec<Quarter>,
 }
 
