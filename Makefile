@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test check fetch bench soak
+.PHONY: run test check fetch bench soak systemd
 
 CARGO ?= cargo
 DEMO_ARGS ?=
@@ -28,6 +28,12 @@ check:
 SEEDS ?= 10000
 soak: fetch
 	@$(CARGO) run --release --locked --quiet --package lab -- soak --seed 1 --seeds $(SEEDS)
+
+# Services as units, in a real systemd that is booted for it beside the machine's own init; needs root.
+systemd: fetch
+	@$(CARGO) build --locked --quiet --package agent --example tiny
+	@$(CARGO) test --locked --quiet --package agent --test host \
+		--config "target.'cfg(all())'.runner='$(CURDIR)/crates/agent/tests/in-systemd'" -- in_a_real_systemd
 
 # The figures of docs/benchmarks.md, each beside its floor in the same run.
 # `make bench BENCH=release` takes one part alone.

@@ -2,7 +2,8 @@
 //!
 //! `tiny serve PORT MODE`: `MODE` is `ok`, `sick` (health answers 500), `hang` (never answers), `crash`
 //! (ends at once) or `stubborn` (healthy, ignores SIGTERM because the shell in front of it does).
-//! `tiny exec-service …` is the helper; `tiny agent BASE URL HELPER` runs an agent until it is killed.
+//! `tiny exec-service …` is the helper; `tiny agent BASE URL HELPER` runs an agent until it is killed, and with
+//! `systemd` behind it one whose services are units.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +15,11 @@ fn main() {
     match words[..] {
         ["serve", port, mode] => serve(port.parse().expect("a port"), mode),
         ["exec-service", ..] => panic!("{}", agent::exec_service(&arguments[1..])),
-        ["agent", base, url, helper] => run_agent(base, url, helper),
+        ["agent", base, url, helper] => run_agent(base, url, helper, agent::Supervisor::BuiltIn),
+        ["agent", base, url, helper, "systemd"] => {
+            let systemd = agent::Systemd::find().expect("systemd runs here");
+            run_agent(base, url, helper, agent::Supervisor::Systemd(systemd));
+        }
         _ => panic!("usage: tiny serve PORT MODE"),
     }
 }
@@ -52,9 +57,10 @@ fn answer(mut stream: TcpStream, mode: &str) {
     );
 }
 
-fn run_agent(base: &str, url: &str, helper: &str) {
+fn run_agent(base: &str, url: &str, helper: &str, supervisor: agent::Supervisor) {
     let mut config = agent::Config::new(url, base, "web-1".parse().expect("a name"));
     config.disk_reserve_bytes = 0;
+    config.supervisor = supervisor;
     config.exec_helper = vec![helper.to_owned(), "exec-service".to_owned()];
     let stop = agent::Stop::default();
     agent::join(&config, &model::Secret::new("join")).expect("it joins");

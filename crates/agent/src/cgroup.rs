@@ -8,7 +8,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use model::HostId;
 use rustix::fs::Access;
@@ -60,6 +59,17 @@ pub fn control_groups() -> Result<PathBuf, String> {
 /// Finds a process's own group as a folder, from `/proc/PID/cgroup` and its `mountinfo` (proc(5)).
 fn own_group(cgroup: &str, mountinfo: &str) -> Option<PathBuf> {
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    folder_of(path, mountinfo)
+}
+
+/// Returns the group of this path, where version 2 shows one.
+pub(crate) fn folder(path: &str) -> Option<Group> {
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let folder = folder_of(path, &mountinfo).filter(|_| !path.is_empty())?;
+    Some(Group(folder)).filter(Group::exists)
+}
+
+fn folder_of(path: &str, mountinfo: &str) -> Option<PathBuf> {
     mountinfo.lines().find_map(|line| {
         let (mount, file_system) = line.split_once(" - ")?;
         let mut fields = mount.split(' ').skip(3);
@@ -116,11 +126,7 @@ impl Groups {
 
     /// Makes an empty group whose name begins with `name` and is given to no other, in no life of the agent.
     pub(crate) fn make(&self, name: &str) -> Option<Group> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let home = self.home.as_ref()?;
-        let run = procfs::run_id().split('-').next().unwrap_or_default();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = home.join(format!("{name}-{run}-{number}"));
+        let path = self.home.as_ref()?.join(procfs::unique(name));
         match make_all(&path) {
             Ok(()) => Some(Group(path)),
             Err(e) => {

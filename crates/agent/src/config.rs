@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::systemd::Supervisor;
 use model::{HostName, Labels, ServiceName, limit};
 
 /// Is everything an agent has to be told; the rest it asks the server.
@@ -20,6 +21,8 @@ pub struct Config {
     pub free_ports: bool,
     /// Whether the services end with the agent; by default they live on and are adopted again.
     pub stop_services_on_exit: bool,
+    /// Who starts services; hooks are always the agent's own.
+    pub supervisor: Supervisor,
     /// Whether services and hooks get control groups of their own where the host lets the agent make some.
     pub control_groups: bool,
     /// Kept free on the disk beside what a release needs.
@@ -76,6 +79,7 @@ impl Config {
             machine_id: None,
             free_ports: false,
             stop_services_on_exit: false,
+            supervisor: Supervisor::BuiltIn,
             control_groups: true,
             disk_reserve_bytes: limit::DISK_RESERVE_BYTES,
             exec_helper: Vec::new(),

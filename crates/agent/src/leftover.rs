@@ -30,6 +30,8 @@ struct Recorded {
     release: String,
     process: Option<ProcessId>,
     group: Option<Group>,
+    /// The group is the agent's to remove, not systemd's.
+    is_ours: bool,
 }
 
 impl Recorded {
@@ -73,13 +75,15 @@ fn recorded_in(record: &Record) -> Vec<Recorded> {
         service: service.clone(),
         release: slot.folder(),
         process: slot.process.clone(),
-        group: slot.group.clone(),
+        group: slot.holder().cloned(),
+        is_ours: slot.unit.is_none(),
     });
     let hooks = record.hooks.iter().map(|run| Recorded {
         service: service.clone(),
         release: run.release.clone(),
         process: run.process().cloned(),
         group: run.group.clone(),
+        is_ours: true,
     });
     slots.chain(hooks).collect()
 }
@@ -115,5 +119,6 @@ pub fn end_leftovers(base: &Path) -> anyhow::Result<Vec<Leftover>> {
 
 /// Tells whether nothing runs any more, and takes an empty group away.
 fn is_gone(one: &Recorded) -> bool {
-    one.pids().is_empty() && one.group.as_ref().is_none_or(Group::remove_with_home)
+    let ours = one.group.as_ref().filter(|_| one.is_ours);
+    one.pids().is_empty() && ours.is_none_or(Group::remove_with_home)
 }

@@ -40,6 +40,7 @@ mod state;
 mod stop;
 mod supervise;
 mod sync;
+mod systemd;
 mod unpack;
 mod worker;
 
@@ -50,3 +51,4 @@ pub use leftover::{Leftover, end_leftovers, leftovers};
 pub use run::{run, run_by};
 pub use stop::Stop;
 pub use supervise::exec_service;
+pub use systemd::{Supervisor, Systemd};

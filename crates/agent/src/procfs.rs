@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,13 @@ pub(crate) fn run_id() -> &'static str {
             .map(|text| text.trim().to_owned())
             .unwrap_or_default()
     })
+}
+
+/// Makes a name that begins with this and is given once, over all runs of the agent.
+pub(crate) fn unique(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let run = run_id().split('-').next().unwrap_or_default();
+    format!("{name}-{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Returns all processes we may see, in no order.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Group;
 use crate::hook::HookRun;
 use crate::procfs::ProcessId;
+use crate::systemd::Unit;
 
 /// So many release folders are remembered; a release asks for fewer to be kept.
 const KEPT: usize = 128;
@@ -67,6 +68,9 @@ pub(crate) struct Slot {
     /// The control group it is started in, where the host has them; no other process of ours is.
     #[serde(default)]
     pub(crate) group: Option<Group>,
+    /// The unit it is started as, where systemd runs it.
+    #[serde(default)]
+    pub(crate) unit: Option<Unit>,
     pub(crate) started_at: Option<Timestamp>,
     /// The generation under which it was decided on, which names its `post_start` hook. A release that
     /// is gone back to has an older one of its own.
@@ -77,6 +81,12 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn folder(&self) -> String {
         self.desired.release.folder()
+    }
+
+    /// Returns the control group that holds it, whoever made it.
+    pub(crate) fn holder(&self) -> Option<&Group> {
+        let of_unit = self.unit.as_ref().and_then(|unit| unit.group.as_ref());
+        self.group.as_ref().or(of_unit)
     }
 }
 
@@ -162,7 +172,7 @@ impl Record {
             .flatten()
     }
 
-    /// Returns the control groups that are in use.
+    /// Returns the control groups the agent made that are in use.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
         let hooks = self.hooks.iter().filter_map(|run| run.group.as_ref());
         self.slots()

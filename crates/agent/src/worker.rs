@@ -26,6 +26,7 @@ use crate::record::{Outcome, Record, Slot};
 use crate::scrape::Unsent;
 use crate::sha::DigestCache;
 use crate::state::State;
+use crate::systemd::{Supervisor, Systemd, Unit};
 
 mod act;
 mod hooks;
@@ -127,6 +128,8 @@ pub(crate) struct Worker {
     hook: hooks::LiveHook,
     /// Groups that are empty or soon will be, to be removed.
     spent: Vec<Group>,
+    /// Units whose processes are gone, to be forgotten by systemd.
+    spent_units: Vec<Unit>,
     job: Option<Job>,
     restarts: u32,
     cache: DigestCache,
@@ -161,6 +164,7 @@ impl Worker {
             going: Live::default(),
             hook: hooks::LiveHook::default(),
             spent: Vec::new(),
+            spent_units: Vec::new(),
             job: None,
             restarts: 0,
             cache: DigestCache::default(),
@@ -270,6 +274,25 @@ impl Worker {
             .state
             .save(&self.record, events, now)
             .context("cannot write state.db")
+    }
+
+    /// Returns the way to systemd, where services are its units.
+    fn systemd(&self) -> Option<&Systemd> {
+        match &self.shared.config.supervisor {
+            Supervisor::BuiltIn => None,
+            Supervisor::Systemd(systemd) => Some(systemd),
+        }
+    }
+
+    /// Clears up after processes that are gone: their groups and units.
+    fn sweep(&mut self) {
+        self.spent.retain(|group| !group.remove_with_home());
+        let mut units = std::mem::take(&mut self.spent_units);
+        units.retain(|unit| {
+            self.systemd()
+                .is_some_and(|systemd| !systemd.forget(&unit.name))
+        });
+        self.spent_units = units;
     }
 
     fn slot(&mut self, role: Role) -> (&mut Option<Slot>, &mut Live) {

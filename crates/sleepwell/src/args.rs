@@ -239,6 +239,16 @@ pub(crate) struct AgentOptions {
     /// Name of the machine, where several agents share one (default: /etc/machine-id)
     #[arg(long, value_name = "ID")]
     pub(crate) machine_id: Option<String>,
+    /// Who starts services: the agent, or systemd as units of its own (auto: systemd where it runs and the agent is root)
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Supervisor::Auto)]
+    pub(crate) supervisor: Supervisor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Supervisor {
+    Auto,
+    Builtin,
+    Systemd,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -21,6 +21,7 @@ use crate::ports::{fill_in, free_ports, next_port};
 use crate::procfs::ProcessId;
 use crate::reconcile::{Action, Gate};
 use crate::supervise::{self, Launch};
+use crate::systemd::{Supervisor, Unit};
 
 /// An undo, or a release going back, gives the old process no more than this to end.
 pub(super) const HURRIED_STOP: Duration = Duration::from_secs(1);
@@ -46,11 +47,7 @@ impl Worker {
             Action::Drain => self.begin_drain(),
             Action::Ask => self.ask(),
             Action::Kill => {
-                let group = self
-                    .record
-                    .going
-                    .as_ref()
-                    .and_then(|slot| slot.group.as_ref());
+                let group = self.record.going.as_ref().and_then(Slot::holder);
                 supervise::kill_all(&self.going_pids(), group);
                 self.going.kill_at_ms = self.now_ms() + KILL_AGAIN_MS;
                 Ok(())
@@ -103,7 +100,8 @@ impl Worker {
             port: next_port(&ports, serving),
             desired: goal,
             process: None,
-            group: self.shared.groups.make(self.record.service().as_str()),
+            group: self.new_group(),
+            unit: None,
             started_at: None,
             started_for: self.record.wish.generation,
         };
@@ -136,20 +134,22 @@ impl Worker {
     fn start(&mut self, role: Role) -> anyhow::Result<()> {
         self.clear_group(role)?;
         let slot = self.slot(role).0.clone().context("nothing to start")?;
-        let child = match self.spawn(&slot) {
-            Ok(child) => child,
+        let (process, child, group) = match self.spawn(&slot) {
+            Ok(started) => started,
             Err(e) => return self.failed_to_start(role, &slot, &e),
         };
-        let process = ProcessId::of(child.id()).context("the new process is gone already")?;
         let (now, now_ms) = (self.shared.steady(), self.now_ms());
         let detail = format!("pid {}", process.pid);
         let (record, live) = self.slot(role);
         if let Some(slot) = record {
             slot.process = Some(process);
             slot.started_at = Some(now);
+            if let Some(unit) = &mut slot.unit {
+                unit.group = group;
+            }
         }
         *live = Live {
-            child: Some(child),
+            child,
             born_ms: now_ms,
             ..Live::default()
         };
@@ -157,23 +157,39 @@ impl Worker {
         self.save(&[step_event("start", StepPhase::Done, &detail)])
     }
 
-    /// Ends what an earlier life of a process left in its group; makes another one where it is gone, as it is
-    /// after a restart of the host.
+    /// Ends what an earlier life of a process left in its group, and names the unit the next is started as;
+    /// makes another group where it is gone, as it is after a restart of the host.
     fn clear_group(&mut self, role: Role) -> anyhow::Result<()> {
-        let groups = Arc::clone(&self.shared.groups);
+        let is_unit = self.systemd().is_some();
         let Some(slot) = self.slot(role).0 else {
             return Ok(());
         };
-        if let Some(group) = slot.group.as_ref().filter(|group| group.exists()) {
+        if let Some(group) = slot.holder() {
             group.kill();
+        }
+        if !is_unit && slot.group.as_ref().is_some_and(Group::exists) {
             return Ok(());
         }
-        let before = slot.group.take();
-        slot.group = groups.make(slot.desired.service.as_str());
-        if slot.group == before {
+        let (group, unit) = (slot.group.take(), slot.unit.take());
+        let next = is_unit.then(|| Unit::of(slot));
+        let (made, had) = (self.new_group(), group.is_some() || unit.is_some());
+        self.spent.extend(group);
+        self.spent_units.extend(unit);
+        if made.is_none() && next.is_none() && !had {
             return Ok(());
+        }
+        if let Some(slot) = self.slot(role).0 {
+            (slot.group, slot.unit) = (made, next);
         }
         self.save(&[])
+    }
+
+    /// Makes a group for a process of the service; systemd makes them for its units.
+    fn new_group(&self) -> Option<Group> {
+        match &self.config().supervisor {
+            Supervisor::BuiltIn => self.shared.groups.make(self.record.service().as_str()),
+            Supervisor::Systemd(_) => None,
+        }
     }
 
     /// A command that cannot be started is like one that ends at once.
@@ -196,18 +212,28 @@ impl Worker {
         self.slot(role).1.dead = Some(Dead { how, restart_at_ms });
     }
 
-    fn spawn(&self, slot: &Slot) -> std::io::Result<Child> {
+    /// Starts a slot's process, itself or by systemd; of a unit the group is known from then on.
+    fn spawn(&self, slot: &Slot) -> std::io::Result<(ProcessId, Option<Child>, Option<Group>)> {
         let folder = slot.folder();
         let dir = install::release_dir(self.config(), &slot.desired);
         let log = self.config().service_dir(&slot.desired.service).join("log");
-        supervise::spawn(&Launch {
+        let launch = Launch {
             exec: fill_all(&slot.desired.run.exec, slot.port, &folder),
             env: environment(slot),
             dir: &dir,
             log: &log,
             helper: &self.config().exec_helper,
             group: slot.group.as_ref(),
-        })
+        };
+        if let (Some(unit), Some(systemd)) = (&slot.unit, self.systemd()) {
+            let patience = slot.desired.run.stop_timeout;
+            let (process, group) = systemd.start(&unit.name, &launch, patience)?;
+            return Ok((process, None, group));
+        }
+        let child = supervise::spawn(&launch)?;
+        let process = ProcessId::of(child.id());
+        let process = process.ok_or_else(|| std::io::Error::other("it is gone already"))?;
+        Ok((process, Some(child), None))
     }
 
     /// Begins to check; `healthy` when it is known to be from an earlier life of the agent.
@@ -340,10 +366,17 @@ impl Worker {
     }
 
     fn forget(&mut self) -> anyhow::Result<()> {
-        let gone = self.record.going.take();
-        self.spent.extend(gone.and_then(|slot| slot.group));
+        if let Some(gone) = self.record.going.take() {
+            self.spend(gone);
+        }
         self.going = Live::default();
         self.save(&[step_event("stop", StepPhase::Done, "")])
+    }
+
+    /// Leaves the group and the unit of a slot whose processes are gone to be cleared away.
+    fn spend(&mut self, slot: Slot) {
+        self.spent.extend(slot.group);
+        self.spent_units.extend(slot.unit);
     }
 
     fn switch(&mut self) -> anyhow::Result<()> {
@@ -441,7 +474,7 @@ impl Worker {
         while !self.all_pids().is_empty() {
             self.reap();
             if self.now_ms() >= deadline {
-                let groups = self.record.slots().filter_map(|slot| slot.group.as_ref());
+                let groups = self.record.slots().filter_map(Slot::holder);
                 groups.for_each(Group::kill);
                 supervise::kill_all(&self.all_pids(), None);
             }
@@ -449,14 +482,16 @@ impl Worker {
         }
         self.reap();
         // They were stopped on purpose: at the next start they are begun anew, and nothing is counted.
-        let gone = self.record.going.take();
-        self.spent.extend(gone.and_then(|slot| slot.group));
+        if let Some(gone) = self.record.going.take() {
+            self.spend(gone);
+        }
         let slots = [&mut self.record.serving, &mut self.record.coming];
         for slot in slots.into_iter().flatten() {
             slot.process = None;
             self.spent.extend(slot.group.take());
+            self.spent_units.extend(slot.unit.take());
         }
-        self.spent.retain(|group| !group.remove_with_home());
+        self.sweep();
         if let Err(e) = self.save(&[]) {
             tracing::warn!(service.name = %self.record.service(), "{e:#}");
         }

@@ -162,6 +162,7 @@ impl Worker {
                     desired: goal,
                     process: None,
                     group: None,
+                    unit: None,
                     started_at: None,
                     started_for: self.record.wish.generation,
                 });

@@ -40,13 +40,15 @@ impl Worker {
             Some(process) if process.is_alive() => Some(process.clone()),
             Some(process) => {
                 if process.boot_id == procfs::boot_id() {
-                    let how = "ended while the agent was away".to_owned();
+                    let how = self.how_ended(role).unwrap_or_else(|| "ended".to_owned());
+                    let how = format!("{how} while the agent was away");
                     self.note_exit(role, process.pid, how);
                 }
                 None
             }
             None => self.unrecorded(&slot),
         };
+        self.adopt_unit(role);
         let (now, now_ms) = (self.shared.steady(), self.now_ms());
         let settled = self.record.outcome != Outcome::Trying && role == Role::Serving;
         let (record, live) = self.slot(role);
@@ -68,12 +70,29 @@ impl Worker {
         }
     }
 
+    /// Asks for the group of a unit that was started and of which no more is written down.
+    fn adopt_unit(&mut self, role: Role) {
+        let Some(systemd) = self.systemd().cloned() else {
+            return;
+        };
+        let unit = self
+            .slot(role)
+            .0
+            .as_mut()
+            .and_then(|slot| slot.unit.as_mut());
+        if let Some(unit) = unit.filter(|unit| unit.group.is_none())
+            && let Some((_, group)) = systemd.find_unit(&unit.name)
+        {
+            unit.group = group;
+        }
+    }
+
     /// Finds a process that was started just before the agent was killed and is not written down.
     fn unrecorded(&self, slot: &Slot) -> Option<ProcessId> {
         let dir = install::release_dir(self.config(), &slot.desired);
         let port = slot.port.map(|port| port.to_string());
         let strays = supervise::strays(&dir, &slot.folder(), &self.all_pids());
-        let grouped = slot.group.as_ref().map(Group::pids).unwrap_or_default();
+        let grouped = slot.holder().map(Group::pids).unwrap_or_default();
         strays
             .into_iter()
             .chain(grouped)
@@ -89,7 +108,7 @@ impl Worker {
 
     pub(super) fn observe(&mut self) {
         self.reap();
-        self.spent.retain(|group| !group.remove_with_home());
+        self.sweep();
         for role in [Role::Serving, Role::Coming] {
             self.observe_slot(role);
         }
@@ -128,9 +147,17 @@ impl Worker {
         }
         let how = match ended {
             Some(status) => format!("ended with {status}"),
-            None => "ended (how is not known: it was started by an earlier agent)".to_owned(),
+            None => self.how_ended(role).unwrap_or_else(|| {
+                "ended (how is not known: it was started by an earlier agent)".to_owned()
+            }),
         };
         self.note_exit(role, process.pid, how);
+    }
+
+    /// Says how a unit's process ended; of others that are no children of ours nobody can.
+    fn how_ended(&mut self, role: Role) -> Option<String> {
+        let unit = self.slot(role).0.as_ref()?.unit.clone()?;
+        Some(self.systemd()?.how_ended(&unit.name))
     }
 
     fn note_exit(&mut self, role: Role, pid: u32, how: String) {
@@ -139,14 +166,17 @@ impl Worker {
             process.pid = pid,
             "the process {how}, and nobody asked for it"
         );
+        let mut unit = None;
         let (record, live) = self.slot(role);
         if let Some(slot) = record {
             // What it left behind would be in the way of the next.
-            supervise::kill_all(&slot_pids(slot), slot.group.as_ref());
+            supervise::kill_all(&slot_pids(slot), slot.holder());
             slot.process = None;
+            unit = slot.unit.take();
         }
         live.child = None;
         live.checker = None;
+        self.spent_units.extend(unit);
         self.mark_dead(role, format!("the process {how}"));
         self.record.exits = self.record.exits.saturating_add(1);
         self.look_at_ms = 0;
@@ -364,5 +394,5 @@ impl Worker {
 }
 
 fn slot_pids(slot: &Slot) -> Vec<u32> {
-    supervise::all_of(slot.process.as_ref(), slot.group.as_ref())
+    supervise::all_of(slot.process.as_ref(), slot.holder())
 }

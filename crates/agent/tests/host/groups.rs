@@ -23,20 +23,20 @@ fn has_groups() -> bool {
 
 /// Returns a script that leaves a process behind which has another session, no parent of ours, no environment
 /// and stands elsewhere; its pid goes to `notes`.
-fn escape(notes: &Path) -> String {
+pub(crate) fn escape(notes: &Path) -> String {
     let notes = notes.display();
     format!("setsid env -i sh -c 'cd /; sleep 300 & echo $! >> {notes}'")
 }
 
 /// Returns a release that lets a process escape and then does `rest`.
-fn escaping(world: &World, version: &str, notes: &Path, rest: &str) -> Desired {
+pub(crate) fn escaping(world: &World, version: &str, notes: &Path, rest: &str) -> Desired {
     let mut desired = world.idle(version);
     let script = format!("{}; {rest}", escape(notes));
     desired.run.exec = ["sh", "-c", &script].map(str::to_owned).to_vec();
     desired
 }
 
-fn escaped(notes: &Path) -> Vec<u32> {
+pub(crate) fn escaped(notes: &Path) -> Vec<u32> {
     lines(notes).iter().map(|l| l.parse().unwrap()).collect()
 }
 

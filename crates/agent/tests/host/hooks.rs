@@ -283,6 +283,10 @@ impl<'a> Killable<'a> {
         let child = Command::new(&tiny)
             .args(["agent".as_ref(), world.config.base.as_os_str()])
             .args([world.server.url.as_ref(), tiny.as_os_str()])
+            .args(
+                matches!(world.config.supervisor, agent::Supervisor::Systemd(_))
+                    .then_some("systemd"),
+            )
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -9,6 +9,7 @@ mod groups;
 mod hooks;
 mod pids;
 mod redeploys;
+mod units;
 mod world;
 
 use std::process::{Command, Stdio};

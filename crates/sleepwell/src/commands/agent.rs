@@ -9,7 +9,7 @@ use model::{HostName, Labels, Secret};
 
 use super::connect::{connect, is_private};
 use super::{Failed, print};
-use crate::args::{Agent, AgentCommand, AgentOptions, AgentToken, Global, Join};
+use crate::args::{Agent, AgentCommand, AgentOptions, AgentToken, Global, Join, Supervisor};
 use crate::data;
 
 pub(crate) fn run(global: &Global, args: &Agent) -> Result<u8> {
@@ -170,6 +170,7 @@ fn config(options: &AgentOptions, url: &str) -> Result<Config> {
     config.machine_id.clone_from(&options.machine_id);
     config.free_ports = options.free_ports;
     config.stop_services_on_exit = options.stop_services;
+    config.supervisor = supervisor(options.supervisor)?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = program
         .to_str()
@@ -178,6 +179,25 @@ fn config(options: &AgentOptions, url: &str) -> Result<Config> {
         .map(str::to_owned)
         .to_vec();
     Ok(config)
+}
+
+fn supervisor(wanted: Supervisor) -> Result<agent::Supervisor> {
+    if wanted == Supervisor::Builtin {
+        return Ok(agent::Supervisor::BuiltIn);
+    }
+    match agent::Systemd::find() {
+        Ok(systemd) => {
+            tracing::info!("services run as units of systemd");
+            Ok(agent::Supervisor::Systemd(systemd))
+        }
+        Err(why) if wanted == Supervisor::Systemd => {
+            bail!("services cannot be units of systemd: {why}; leave out `--supervisor systemd`")
+        }
+        Err(why) => {
+            tracing::info!("services are started by the agent itself: {why}");
+            Ok(agent::Supervisor::BuiltIn)
+        }
+    }
 }
 
 fn own_name() -> Result<HostName> {

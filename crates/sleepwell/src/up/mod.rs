@@ -228,6 +228,8 @@ async fn start_agents(
         } else {
             vec!["join", client.base_url(), "-"]
         });
+        // They end with this run and stay in their folder, also where root tries it on a host with systemd.
+        words.extend(["--supervisor", "builtin"]);
         words.extend(options.iter().map(String::as_str));
         children.spawn_with_input(&name, &words, &[base], &token)?;
     }

@@ -254,6 +254,8 @@ impl World {
             "--label",
             "role=web",
             "--free-ports",
+            "--supervisor",
+            "builtin", // a test leaves nothing in the host's systemd
         ];
         if self.stop_services {
             options.push("--stop-services");
