@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::systemd::Supervisor;
 use model::{HostName, Labels, ServiceName, limit};
 
+use crate::SelfUpdate;
+
 /// Is everything an agent has to be told; the rest it asks the server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     /// A command in front of the service's own that makes a session of its own and then becomes the
     /// service: our own program calling [`crate::exec_service`]. Empty: a process group must do.
     pub exec_helper: Vec<String>,
+    /// How it becomes another program of itself; none: it does not.
+    pub update: Option<SelfUpdate>,
     pub timings: Timings,
 }
 
@@ -83,6 +87,7 @@ impl Config {
             control_groups: true,
             disk_reserve_bytes: limit::DISK_RESERVE_BYTES,
             exec_helper: Vec::new(),
+            update: None,
             timings: Timings::default(),
         }
     }

@@ -9,7 +9,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use client::Client;
+use model::Digest;
 use model::deliver::Desired;
+use model::deliver::desired::DesiredRelease;
 
 use crate::Config;
 use crate::install::{InstallError, chain, retry};
@@ -43,12 +45,21 @@ pub(crate) fn remove_other_parts(config: &Config, desired: &Desired) -> io::Resu
     Ok(())
 }
 
-/// Makes `part` whole and flushes it to the disk.
+/// Returns what is to be fetched of a release.
+pub(crate) fn of(release: &DesiredRelease) -> (Digest, u64) {
+    (release.digest, release.size_bytes)
+}
+
+/// Makes `part` whole, which is to have this digest and so many bytes, and flushes it to the disk.
 ///
 /// # Errors
 /// What came is kept when more may follow, and removed when it is of no use.
-pub(crate) fn fetch(client: &Client, desired: &Desired, part: &Path) -> Result<(), InstallError> {
-    let outcome = fetch_rest(client, desired, part);
+pub(crate) fn fetch(
+    client: &Client,
+    wanted: (Digest, u64),
+    part: &Path,
+) -> Result<(), InstallError> {
+    let outcome = fetch_rest(client, wanted, part);
     if let Err(Cut::Worthless(_)) = &outcome {
         // The next try writes it anew, also when this fails: it begins by looking at the length.
         let _ = fs::remove_file(part);
@@ -64,16 +75,19 @@ enum Cut {
     Unfinished(InstallError),
 }
 
-fn fetch_rest(client: &Client, desired: &Desired, part: &Path) -> Result<(), Cut> {
-    let release = &desired.release;
+fn fetch_rest(
+    client: &Client,
+    (digest, size_bytes): (Digest, u64),
+    part: &Path,
+) -> Result<(), Cut> {
     let unwritten = |e: io::Error| Cut::Unfinished(retry(part, &e));
     let mut file = open(part).map_err(unwritten)?;
-    let held = held(&file, release.size_bytes).map_err(unwritten)?;
-    let found = if held == release.size_bytes {
+    let held = held(&file, size_bytes).map_err(unwritten)?;
+    let found = if held == size_bytes {
         // It was whole when the agent ended, before it got its name.
         crate::sha::digest_of(&mut file).map_err(unwritten)?
     } else {
-        let download = client.artifact(release.digest, held, release.size_bytes);
+        let download = client.artifact(digest, held, size_bytes);
         let download = download.map_err(|e| not_sent(&e))?;
         let start = download.starts_at();
         if start < held {
@@ -90,8 +104,8 @@ fn fetch_rest(client: &Client, desired: &Desired, part: &Path) -> Result<(), Cut
         })?;
         found
     };
-    if found != release.digest {
-        let why = format!("fetch: the bytes are {found}, wanted {}", release.digest);
+    if found != digest {
+        let why = format!("fetch: the bytes are {found}, wanted {digest}");
         return Err(Cut::Worthless(InstallError::Retry(why)));
     }
     file.sync_all().map_err(unwritten)

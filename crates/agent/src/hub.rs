@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::api::agent::Wish;
-use model::deliver::{Refused, Reported};
+use model::deliver::{ProgramReport, ProgramWish, Refused, Reported};
 use model::{EnvironmentName, RingName, ServiceName, Version};
 
 /// Is shared by all threads of one agent.
@@ -27,6 +27,16 @@ pub(crate) struct Board {
     pub(crate) epoch: u64,
     pub(crate) revision: u64,
     pub(crate) stopped: bool,
+    /// The server has answered a report of this agent.
+    pub(crate) synced: bool,
+    /// What the agent says of its own program; none before it has looked.
+    pub(crate) program: Option<ProgramReport>,
+    /// What it is to become.
+    pub(crate) program_wish: Option<ProgramWish>,
+    /// It is to start itself anew: its next program is ready to be tried.
+    pub(crate) anew: bool,
+    /// It ends to make room for another program: services stay, whatever the configuration says.
+    pub(crate) keeps_services: bool,
 }
 
 /// Is one service to scrape.
@@ -76,6 +86,28 @@ impl Hub {
         if board.refused != refused {
             board.refused = refused;
             board.version += 1;
+            self.changed.notify_all();
+        }
+    }
+
+    pub(crate) fn tell_program(&self, program: ProgramReport) {
+        let mut board = self.board();
+        if board.program.as_ref() != Some(&program) {
+            board.program = Some(program);
+            board.version += 1;
+            self.changed.notify_all();
+        }
+    }
+
+    pub(crate) fn start_anew(&self) {
+        self.board().anew = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn note_synced(&self) {
+        let mut board = self.board();
+        if !board.synced {
+            board.synced = true;
             self.changed.notify_all();
         }
     }

@@ -143,7 +143,7 @@ fn fetch(config: &Config, client: &Client, desired: &Desired, blob: &Path) -> Re
     fs::create_dir_all(&dir).map_err(|e| retry(&dir, &e))?;
     let part = download::part(config, desired);
     download::remove_other_parts(config, desired).map_err(|e| retry(&dir, &e))?;
-    download::fetch(client, desired, &part)?;
+    download::fetch(client, download::of(&desired.release), &part)?;
     fs::rename(&part, blob).map_err(|e| retry(blob, &e))?;
     sync_dir(&dir).map_err(|e| retry(&dir, &e))
 }

@@ -2,7 +2,8 @@
 //! the running processes that it does.
 //!
 //! One agent may run several services. Under its `base` folder lie `identity.json`, `state.db` (the
-//! journal of steps), `blobs/sha256-…` (what was fetched, shared), and for each service
+//! journal of steps), `blobs/sha256-…` (what was fetched, shared), `agent/` (the agent's own programs, where it
+//! was updated), and for each service
 //! `<service>/releases/<digest12>-<config12>/` (immutable), `<service>/current` (a relative symbolic
 //! link for people; never a proof) and `<service>/log`.
 //!
@@ -42,6 +43,7 @@ mod supervise;
 mod sync;
 mod systemd;
 mod unpack;
+mod update;
 mod worker;
 
 pub use cgroup::control_groups;
@@ -52,3 +54,4 @@ pub use run::{run, run_by};
 pub use stop::Stop;
 pub use supervise::exec_service;
 pub use systemd::{Supervisor, Systemd};
+pub use update::{SelfUpdate, exec_trial};

@@ -13,11 +13,12 @@ use model::deliver::Desired;
 
 use crate::cgroup::Groups;
 use crate::clock::{Clock, SystemClock};
-use crate::hub::Hub;
+use crate::hub::{Board, Hub};
 use crate::link::Link;
 use crate::record::Record;
 use crate::scrape::Unsent;
 use crate::state::State;
+use crate::update::{self, Begun, Children, OnTrial};
 use crate::worker::{Mailbox, Shared, Worker};
 use crate::{Config, Identity, Stop, events, procfs, scrape, sync};
 
@@ -44,7 +45,40 @@ pub fn run_by(clock: Arc<dyn Clock>, mut config: Config, stop: &Stop) -> anyhow:
     config.base = base
         .canonicalize()
         .with_context(|| format!("cannot find {}", base.display()))?;
-    let _lock = lock(&config.base)?;
+    let on_trial = OnTrial::of_this_process()?;
+    let lock = match on_trial {
+        // Its parent holds the lock of the base.
+        Some(_) => update::lock_of_trials(&config.base)?,
+        None => lock(&config.base)?,
+    };
+    if let (Some(update), None) = (&config.update, on_trial)
+        && update::begin(&config.base, update, &*clock, stop)? == Begun::Stopped
+    {
+        return Ok(());
+    }
+    let update = config.update.clone();
+    let end = be_the_agent(clock, config, on_trial, stop)?;
+    drop(lock);
+    match (end, update) {
+        (End::Anew, Some(update)) => Err(update::again(&update)),
+        (End::Anew, None) | (End::Stopped, _) => Ok(()),
+    }
+}
+
+/// Is how an agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stopped,
+    /// It is to be started anew in this process, which knows what to do then.
+    Anew,
+}
+
+fn be_the_agent(
+    clock: Arc<dyn Clock>,
+    config: Config,
+    on_trial: Option<OnTrial>,
+    stop: &Stop,
+) -> anyhow::Result<End> {
     let identity = Identity::load(&config.base)?
         .with_context(|| format!("{} has not joined a server", config.base.display()))?;
     let state = State::open(&config.base)?;
@@ -60,6 +94,7 @@ pub fn run_by(clock: Arc<dyn Clock>, mut config: Config, stop: &Stop) -> anyhow:
         link: Arc::new(Link::new(identity.host)),
         groups: Arc::new(Groups::find(&config, identity.agent_id)),
         config: Arc::new(config),
+        on_trial,
     };
     Agent::new(shared)?.run(stop)
 }
@@ -75,12 +110,16 @@ fn tidy_groups(shared: &Shared) -> anyhow::Result<()> {
 
 /// Locks `base` for this process; given back when the returned file is dropped.
 pub(crate) fn lock(base: &Path) -> anyhow::Result<File> {
-    let path = base.join("agent.lock");
+    lock_file(&base.join("agent.lock"), base)
+}
+
+/// Locks a file of `base` for this process.
+pub(crate) fn lock_file(path: &Path, base: &Path) -> anyhow::Result<File> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&path)
+        .open(path)
         .with_context(|| format!("cannot open {}", path.display()))?;
     match try_lock(&file) {
         Ok(()) => Ok(file),
@@ -109,11 +148,14 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
 struct Agent {
     shared: Shared,
     workers: BTreeMap<ServiceName, (Mailbox, JoinHandle<()>)>,
+    /// Of the program this process was before.
+    children: Children,
 }
 
 impl Agent {
     fn new(shared: Shared) -> anyhow::Result<Self> {
         crate::ballast::keep(&shared.config);
+        update::introduce(&shared);
         let (epoch, revision) = shared.state.seen()?;
         {
             let mut board = shared.hub.board();
@@ -121,6 +163,7 @@ impl Agent {
             board.revision = revision;
         }
         let mut agent = Self {
+            children: Children::of(&shared.config),
             shared,
             workers: BTreeMap::new(),
         };
@@ -131,23 +174,31 @@ impl Agent {
         Ok(agent)
     }
 
-    fn run(mut self, stop: &Stop) -> anyhow::Result<()> {
+    fn run(mut self, asked: &Stop) -> anyhow::Result<End> {
+        let stop = &Stop::default();
         // These may be inside a call when the agent stops, and end by themselves after it.
         self.spawn("sync", stop, sync::run)?;
         self.spawn("report", stop, sync::run_reports)?;
         self.spawn("events", stop, events::run)?;
         self.spawn("scrape", stop, scrape::run)?;
         self.spawn("samples", stop, scrape::run_sender)?;
-        while !stop.is_stopped() {
+        self.spawn("program", stop, update::run)?;
+        let end = loop {
+            if let Some(end) = self.end(asked)? {
+                break end;
+            }
+            self.children.reap();
             let wish = {
                 let period = Duration::from_millis(100); // how late a stop may be noticed
-                let mut board = self.shared.hub.wait(period, |board| board.wish.is_some());
+                let is_news = |board: &Board| board.wish.is_some() || board.anew;
+                let mut board = self.shared.hub.wait(period, is_news);
                 board.wish.take()
             };
             if let Some(wish) = wish {
                 self.take(&wish)?;
             }
-        }
+        };
+        stop.stop();
         self.shared.hub.stop();
         for (mailbox, _) in self.workers.values() {
             mailbox.stop();
@@ -157,7 +208,26 @@ impl Agent {
                 tracing::error!(service.name = %service, "its thread ended in a panic");
             }
         }
-        tidy_groups(&self.shared)
+        tidy_groups(&self.shared)?;
+        Ok(end)
+    }
+
+    /// Tells whether the agent is over, and how.
+    fn end(&self, asked: &Stop) -> anyhow::Result<Option<End>> {
+        if asked.is_stopped() {
+            return Ok(Some(End::Stopped));
+        }
+        let mut board = self.shared.hub.board();
+        if let Some(on_trial) = self.shared.on_trial.filter(|_| board.synced) {
+            on_trial.passed(&self.shared.config.base)?;
+            board.keeps_services = true;
+            return Ok(Some(End::Stopped));
+        }
+        if board.anew {
+            board.keeps_services = true;
+            return Ok(Some(End::Anew));
+        }
+        Ok(None)
     }
 
     fn spawn(&self, name: &str, stop: &Stop, work: fn(&Shared, &Stop)) -> anyhow::Result<()> {
@@ -192,6 +262,9 @@ impl Agent {
         {
             let mut board = self.shared.hub.board();
             (board.epoch, board.revision) = (epoch, revision);
+            if wish.epoch >= epoch {
+                board.program_wish.clone_from(&wish.program);
+            }
         }
         for desired in taken {
             match self.workers.get(&desired.service) {

@@ -86,7 +86,9 @@ pub(crate) fn run_reports(shared: &Shared, stop: &Stop) {
 fn sync(shared: &Shared, wait_ms: u64) -> Result<bool, client::Error> {
     let request = request(shared, wait_ms);
     let (epoch, revision) = (request.epoch_seen, request.revision_seen);
-    let Some(wish) = shared.client.sync(&request)? else {
+    let answer = shared.client.sync(&request)?;
+    shared.hub.note_synced();
+    let Some(wish) = answer else {
         return Ok(true);
     };
     let news = is_news(&wish, epoch, revision);
@@ -100,12 +102,17 @@ fn is_news(wish: &Wish, epoch: u64, revision: u64) -> bool {
 
 fn request(shared: &Shared, wait_ms: u64) -> Sync {
     let board = shared.hub.board();
+    // The first call asks for everything, also what is not written down here, and is not held open.
+    let (revision_seen, wait_ms) = match board.synced {
+        true => (board.revision, wait_ms),
+        false => (0, 0),
+    };
     Sync {
         boot_id: procfs::boot_id().to_owned(),
         run_id: procfs::run_id().to_owned(),
         agent_version: VERSION.to_owned(),
         epoch_seen: board.epoch,
-        revision_seen: board.revision,
+        revision_seen,
         wait_ms,
         reported: board.reports.values().cloned().collect(),
         refused: board.refused.clone(),
@@ -113,5 +120,6 @@ fn request(shared: &Shared, wait_ms: u64) -> Sync {
         now: shared.clock.now(),
         monotonic_ms: shared.clock.monotonic_ms(),
         steady: Some(shared.steady()),
+        program: board.program.clone(),
     }
 }

@@ -27,6 +27,7 @@ use crate::scrape::Unsent;
 use crate::sha::DigestCache;
 use crate::state::State;
 use crate::systemd::{Supervisor, Systemd, Unit};
+use crate::update::OnTrial;
 
 mod act;
 mod hooks;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) link: Arc<Link>,
     pub(crate) groups: Arc<Groups>,
+    /// While this program is on trial as the agent.
+    pub(crate) on_trial: Option<OnTrial>,
 }
 
 impl Shared {
@@ -197,7 +200,8 @@ impl Worker {
                 break;
             }
         }
-        if self.shared.config.stop_services_on_exit {
+        let ends = self.shared.config.stop_services_on_exit;
+        if ends && !self.shared.hub.board().keeps_services {
             self.end_all();
         }
     }

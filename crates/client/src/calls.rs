@@ -7,8 +7,8 @@ use model::api::agent::{Enrol, Enrolled, Events, EventsStored, Sync, Wish};
 use model::api::alert::{AlertView, PageView};
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, Fix, FleetView, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken,
-    NewRedeploy, NewRelease, NewRollout, ReleaseView, Shipped, Started,
+    Adopt, AgentAsked, Fix, FleetView, HostExcluded, HostFixed, HostOrder, HostView, JoinToken,
+    NewJoinToken, NewRedeploy, NewRelease, NewRollout, ReleaseView, Shipped, Started, UpdateAgent,
 };
 use model::api::freeze::{FreezeView, NewFreeze, NewOverride};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -186,6 +186,11 @@ impl Client {
     /// Says that a host is gone for good.
     pub fn retire_host(&self, host: HostId, order: &HostOrder) -> Result<(), Error> {
         self.post_only(&format!("/api/v1/deliver/hosts/{host}/retire"), order)
+    }
+
+    /// Has the agent of a host become a program that was uploaded.
+    pub fn update_agent(&self, host: HostId, order: &UpdateAgent) -> Result<AgentAsked, Error> {
+        self.post_json(&format!("/api/v1/deliver/hosts/{host}/agent"), order)
     }
 
     /// Returns whether hosts have seen newer orders than the server knows of.

@@ -67,6 +67,7 @@ fn all_hosts_are_asked_for_page_by_page() {
         name: format!("web-{n}").parse().unwrap(),
         labels: model::Labels::default(),
         agent_version: String::new(),
+        program: Default::default(),
         last_seen: at,
         unknown_since: None,
         troubles: vec![],
@@ -156,6 +157,7 @@ fn not_modified_is_no_wish() {
         now: model::Timestamp::UNIX_EPOCH,
         monotonic_ms: 0,
         steady: None,
+        program: None,
     };
     assert_eq!(client(&url).sync(&sync).unwrap(), None);
 }

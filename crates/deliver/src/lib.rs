@@ -13,6 +13,7 @@ pub mod fix;
 pub mod fleet;
 pub mod freeze;
 pub mod gate;
+pub mod program;
 pub mod redeploy;
 pub mod rollout;
 pub mod speakers;

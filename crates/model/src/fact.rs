@@ -11,7 +11,7 @@ use crate::deliver::{
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
-    ActionId, AlertId, ChangeId, EnvironmentName, FreezeName, HostName, IncidentId, PageId,
+    ActionId, AlertId, ChangeId, Digest, EnvironmentName, FreezeName, HostName, IncidentId, PageId,
     RingName, Role, ServiceName, Timestamp, VerdictId, Version,
 };
 
@@ -93,6 +93,32 @@ pub enum Fact {
     HostClockRight {
         host: HostName,
         off_since: Timestamp,
+    },
+    /// A person asked for another program of its agent.
+    AgentAsked {
+        host: HostName,
+        digest: Digest,
+        version: String,
+        reason: String,
+    },
+    /// Its agent has become the program that was asked for, and spoke as it.
+    AgentUpdated {
+        host: HostName,
+        digest: Digest,
+        version: String,
+    },
+    /// Its agent goes on with the program it had.
+    AgentUpdateFailed {
+        host: HostName,
+        digest: Digest,
+        version: String,
+        why: String,
+    },
+    /// Its agent is not the program any more that it had become, and nobody asked for that here.
+    AgentReplaced {
+        host: HostName,
+        digest: Digest,
+        was: Digest,
     },
     /// The agent's proof about a service changed.
     HostProof {

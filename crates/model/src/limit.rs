@@ -125,6 +125,8 @@ pub const SENDS_VIA_ONE: usize = 8;
 pub const MAIL_TIME: Duration = Duration::from_secs(30);
 /// A host that said nothing for this long is `unknown since`.
 pub const HOST_LEASE: Duration = Duration::from_secs(15);
+/// How long a new program of an agent may take to speak with the server before the one before it runs again.
+pub const AGENT_TRIAL: Duration = Duration::from_secs(60);
 /// The longest a host's call for desired state is held open; shorter than its lease.
 pub const SYNC_WAIT: Duration = Duration::from_secs(10);
 /// Earlier releases a host may be told to keep; a host remembers no more of them by name.

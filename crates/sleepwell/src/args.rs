@@ -185,12 +185,43 @@ pub(crate) enum AgentCommand {
     Run(AgentOptions),
     /// Print the line that makes another host join
     Token(AgentToken),
+    /// Have the agents of hosts become another program, one host after the other; services do not notice
+    Update(AgentUpdate),
+    /// Become the command, and end with the parent (used by the agent itself)
+    #[command(hide = true)]
+    ExecTrial {
+        #[arg(long)]
+        parent: u32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Make a session of its own and become the command (used by the agent itself)
     #[command(hide = true)]
     ExecService {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<std::ffi::OsString>,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AgentUpdate {
+    /// In this order; it ends at the first that does not become the program
+    #[arg(required_unless_present = "all", conflicts_with = "all", add = complete::hosts())]
+    pub(crate) hosts: Vec<HostName>,
+    /// Every host that can be updated, by name
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The program to become (default: this one); the one before it is the way back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -242,6 +273,9 @@ pub(crate) struct AgentOptions {
     /// Who starts services: the agent, or systemd as units of its own (auto: systemd where it runs and the agent is root)
     #[arg(long, value_name = "WHO", value_enum, default_value_t = Supervisor::Auto)]
     pub(crate) supervisor: Supervisor,
+    /// How long a new program of the agent may take to speak with the server (default: 60s)
+    #[arg(long, value_parser = duration, value_name = "TIME", hide = true)]
+    pub(crate) trial_time: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

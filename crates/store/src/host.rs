@@ -45,6 +45,13 @@ pub fn save(tx: &mut Tx<'_>, host: &Host) -> Result<(), Error> {
     Ok(())
 }
 
+/// Stores a host of which something new is wished, and raises its revision, so that its agent is told.
+pub fn ask(tx: &mut Tx<'_>, host: &Host) -> Result<(), Error> {
+    save(tx, host)?;
+    let sql = "UPDATE deliver_host SET revision = revision + 1 WHERE id = $1";
+    tx.execute(sql, &[host.id.into()]).map(drop)
+}
+
 pub fn get(tx: &mut Tx<'_>, id: HostId) -> Result<Option<Host>, Error> {
     let row = tx.query_one(
         TABLE,

@@ -108,6 +108,11 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
         "Say that a host is gone for good",
     ),
     (
+        "POST",
+        "/api/v1/deliver/hosts/{id}/agent",
+        "Have the agent of a host become another program",
+    ),
+    (
         "GET",
         "/api/v1/deliver/fleet",
         "Which hosts have seen newer orders than the server knows of",

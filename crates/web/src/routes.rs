@@ -192,6 +192,12 @@ pub fn all() -> Vec<Route> {
             post(api::hosts::retire),
         ),
         route(
+            post_.clone(),
+            "/api/v1/deliver/hosts/{id}/agent",
+            admin,
+            post(api::program::update),
+        ),
+        route(
             get_.clone(),
             "/api/v1/deliver/inventory",
             viewer,

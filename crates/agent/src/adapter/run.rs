@@ -463,7 +463,7 @@ impl Worker {
             let again = |why: String| Fault::Again(format!("the artifact: {why}"));
             remove_others(&blobs, &wanted).map_err(|e| again(e.to_string()))?;
             let part = download::part(&self.folders(), &wish);
-            download::fetch(client, &wish, &part).map_err(|e| match e {
+            download::fetch(client, download::of(&wish.release), &part).map_err(|e| match e {
                 InstallError::Retry(why)
                 | InstallError::Blocked(why)
                 | InstallError::Refused(why) => again(why),

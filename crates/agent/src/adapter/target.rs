@@ -103,6 +103,7 @@ impl Target {
             now: clock.now(),
             monotonic_ms: clock.monotonic_ms(),
             steady: None,
+            program: Some(crate::update::of_adapter()),
         };
         let Some(wish) = self.client.sync(&request)? else {
             return Ok(vec![]);

@@ -195,6 +195,7 @@ impl Server {
             server_time: Timestamp::UNIX_EPOCH,
             desired: vec![desired.clone()],
             lease_ttl_ms: 15_000,
+            program: None,
         });
         self.board.1.notify_all();
     }

@@ -53,6 +53,7 @@ pub(crate) fn host(n: usize) -> Host {
         silent_noted: false,
         speakers: Default::default(),
         clock_off: None,
+        program: Default::default(),
     }
 }
 

@@ -83,6 +83,7 @@ impl World {
             silent_noted: false,
             speakers: Default::default(),
             clock_off: None,
+            program: Default::default(),
             let_in_by: None,
         };
         self.write(move |tx| store::host::insert(tx, &host)).await;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use model::api::agent::{Sync, Wish};
-use model::deliver::{Desired, Refused};
+use model::deliver::{Desired, ProgramReport, Refused, Reported};
 use model::observe::Series;
 use model::{Digest, HostName, ServiceName, Timestamp, Version, limit};
 use runtime::Random;
 
+use super::program::Program;
 use super::service::Service;
 use super::{Behaviour, Traffic};
 
@@ -30,8 +31,17 @@ pub struct Trouble {
     pub mended_by_hand: Option<String>,
     /// Somebody started something else beside what was proved.
     pub runs_something_else: bool,
+    /// The next program its agent is to become does not work here.
+    pub program_fails: bool,
     /// What its clock, and all it says of times, is ahead of everybody's; below zero behind.
     pub clock_ahead_ms: i64,
+}
+
+/// Is what it said last, and when.
+struct Sent {
+    reported: Vec<Reported>,
+    program: ProgramReport,
+    at: Timestamp,
 }
 
 /// Is a host.
@@ -45,7 +55,8 @@ pub struct Host {
     /// Every order it ever recorded, to come back from an old disk with.
     history: Vec<Desired>,
     refused: Vec<Refused>,
-    sent: Option<(Vec<model::deliver::Reported>, Timestamp)>,
+    program: Program,
+    sent: Option<Sent>,
     sampled_at: Option<Timestamp>,
     trouble: Trouble,
     ran: BTreeSet<Version>,
@@ -64,6 +75,7 @@ impl Host {
             services: BTreeMap::new(),
             history: vec![],
             refused: vec![],
+            program: Program::default(),
             sent: None,
             sampled_at: None,
             trouble: Trouble::default(),
@@ -185,7 +197,8 @@ impl Host {
 
     /// Returns what is scraped on whole seconds.
     pub(crate) fn samples(&mut self, now: Timestamp) -> Option<Vec<Series>> {
-        if now.as_millis() % 1_000 != 0 || self.sampled_at == Some(now) {
+        let is_away = self.program.is_away(now);
+        if is_away || now.as_millis() % 1_000 != 0 || self.sampled_at == Some(now) {
             return None;
         }
         self.sampled_at = Some(now);
@@ -213,6 +226,10 @@ impl Host {
         is_answered: bool,
         (now, wall): (Timestamp, Timestamp),
     ) -> Option<Sync> {
+        if self.program.is_away(now) {
+            return None;
+        }
+        let program = self.program.report();
         let mut reported: Vec<_> = self
             .services
             .values()
@@ -222,14 +239,18 @@ impl Host {
             one.since = self.by_its_clock(one.since);
             one.started_at = one.started_at.map(|at| self.by_its_clock(at));
         }
-        let is_news = self
-            .sent
-            .as_ref()
-            .is_none_or(|(last, at)| *last != reported || now.since(*at) >= limit::SYNC_WAIT);
+        let is_news = self.sent.as_ref().is_none_or(|sent| {
+            let is_other = sent.reported != reported || sent.program != program;
+            is_other || now.since(sent.at) >= limit::SYNC_WAIT
+        });
         if !is_news && !is_answered {
             return None;
         }
-        self.sent = Some((reported.clone(), now));
+        self.sent = Some(Sent {
+            reported: reported.clone(),
+            program: program.clone(),
+            at: now,
+        });
         Some(Sync {
             boot_id: format!("{}-boot-{}", self.name, self.boots),
             agent_version: "lab".into(),
@@ -242,6 +263,7 @@ impl Host {
             run_id: String::new(),
             now: self.by_its_clock(wall),
             steady: Some(self.by_its_clock(now)),
+            program: Some(program),
             monotonic_ms: u64::try_from(now.as_millis()).unwrap_or(0),
         })
     }
@@ -254,6 +276,9 @@ impl Host {
             return;
         }
         (self.epoch, self.revision) = (wish.epoch, wish.revision);
+        if let Some(program) = wish.program {
+            self.program.hear(program, !self.trouble.program_fails, now);
+        }
         for desired in wish.desired {
             if self.told_first.is_none() {
                 self.told_first = Some(desired.release.version.clone());

@@ -8,6 +8,7 @@
 
 mod customers;
 mod host;
+mod program;
 mod service;
 
 use std::collections::BTreeMap;

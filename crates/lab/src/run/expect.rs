@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use model::act::Urgency;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
-use model::api::deliver::HostTrouble;
+use model::api::deliver::{HostTrouble, HostView};
 use model::api::rehearsal::{Rehearsal, RehearsedRing};
-use model::deliver::Proof;
+use model::deliver::{ProgramOutcome, Proof};
 use model::observe::ChangeState;
-use model::{HostName, ServiceName, Version};
+use model::{Digest, HostName, ServiceName, Version};
 
 use store::journal::Check;
 
 use super::change_of;
 use crate::script::Then;
-use crate::world::{Which, World};
+use crate::world::{Which, World, agent_program};
 
 /// Is what is seen instead, when it does not hold.
 type Seen = Result<(), String>;
@@ -94,6 +94,8 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             };
             check(told == *wrong, seen.to_owned())
         }
+        Then::AgentIs(host, version) => agent_is(world, host, version).await?,
+        Then::AgentStays(host, text) => agent_stays(world, host, text).await?,
         Then::Told(host, version) => {
             let service = world.service().name.clone();
             let told = world.host(host)?.told(&service).cloned();
@@ -231,6 +233,35 @@ async fn done_on(world: &World, service: &ServiceName, proved: usize, of: usize)
         view.sentence
     );
     Ok(check(is_done && (count, hosts.len()) == (proved, of), seen))
+}
+
+async fn agent_of(world: &World, host: &HostName) -> Result<HostView> {
+    let found = world.hosts().await?.into_iter();
+    let found = found.into_iter().find(|view| view.name == *host);
+    found.with_context(|| format!("{host} is not expected"))
+}
+
+async fn agent_is(world: &World, host: &HostName, version: &Version) -> Result<Seen> {
+    let program = agent_of(world, host).await?.program;
+    let wanted = Digest::of(&agent_program(version));
+    let is_it = program.reported.and_then(|said| said.digest) == Some(wanted);
+    let outcome = program.order.map(|order| order.outcome);
+    let is_done = matches!(outcome, Some(ProgramOutcome::Done { .. }));
+    Ok(check(is_it && is_done, format!("it is {outcome:?}")))
+}
+
+async fn agent_stays(world: &World, host: &HostName, text: &str) -> Result<Seen> {
+    let troubles = agent_of(world, host).await?.troubles;
+    let why = troubles.iter().find_map(|trouble| match trouble {
+        HostTrouble::UpdateFailed { why, .. } => Some(why.clone()),
+        HostTrouble::LockedOut { .. }
+        | HostTrouble::Doubled { .. }
+        | HostTrouble::ClockOff { .. } => None,
+    });
+    Ok(match why {
+        Some(why) => says(&why, text),
+        None => Err("nothing is told of it".into()),
+    })
 }
 
 fn runs(world: &mut World, host: &HostName, which: Option<&Which>) -> Result<Seen> {

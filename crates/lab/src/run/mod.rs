@@ -158,6 +158,11 @@ async fn happen(world: &mut World, when: &When, open: &OpenStore) -> Result<()> 
             taken.context("it was refused")?;
         }
         When::Retired(name) => world.retire(name).await?,
+        When::UpdatesAgent(name, version) => {
+            let asked = world.update_agent(name, version).await?;
+            asked.context("it was refused")?;
+        }
+        When::ProgramFails(name, fails) => world.host(name)?.trouble_mut().program_fails = *fails,
         When::SawMore(name, orders) => {
             let service = world.service().name.clone();
             world.host(name)?.saw_more(&service, *orders)?;

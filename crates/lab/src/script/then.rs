@@ -36,6 +36,9 @@ pub enum Then {
     Started(HostName, usize),
     /// It shows among the hosts that its clock is wrong, or does not.
     ClockTold(HostName, bool),
+    AgentIs(HostName, Version),
+    /// Among the troubles of the host, with what it says why.
+    AgentStays(HostName, String),
     Told(HostName, Version),
     ToldFirst(HostName, Version),
     RanOnlyOn(Version, Vec<HostName>),
@@ -133,6 +136,14 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "{host} has started it {number} time(s)",
         make: |f| Ok(Then::Started(f.read(0)?, number(f.get(1))?)),
+    },
+    Sentence {
+        pattern: "the agent of {host} is {version}",
+        make: |f| Ok(Then::AgentIs(f.read(0)?, f.read(1)?)),
+    },
+    Sentence {
+        pattern: "the agent of {host} stays what it was because {text}",
+        make: |f| Ok(Then::AgentStays(f.read(0)?, f.get(1).to_owned())),
     },
     Sentence {
         pattern: "{host} is told {version}",

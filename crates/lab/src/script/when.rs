@@ -27,6 +27,9 @@ pub enum When {
     /// A person's consent to another try.
     Fixes(String, HostName),
     Retired(HostName),
+    UpdatesAgent(HostName, Version),
+    /// The next program of its agent never speaks, or does again.
+    ProgramFails(HostName, bool),
     /// As its server may say after it was restored from a backup that old.
     SawMore(HostName, usize),
     Adopted(Adoption),
@@ -159,6 +162,18 @@ pub(super) const TABLE: &[Sentence<When>] = &[
     Sentence {
         pattern: "{host} is retired",
         make: |f| Ok(When::Retired(f.read(0)?)),
+    },
+    Sentence {
+        pattern: "the agent of {host} is to become {version}",
+        make: |f| Ok(When::UpdatesAgent(f.read(0)?, f.read(1)?)),
+    },
+    Sentence {
+        pattern: "no new agent works on {host}",
+        make: |f| Ok(When::ProgramFails(f.read(0)?, true)),
+    },
+    Sentence {
+        pattern: "new agents work on {host} again",
+        make: |f| Ok(When::ProgramFails(f.read(0)?, false)),
     },
     Sentence {
         pattern: "{host} has seen {number} more orders",

@@ -16,8 +16,8 @@ use model::act::OutboxRow;
 use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{
-    Adopt, Fix, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken, NewRedeploy,
-    NewRelease, NewRollout, ShipWith, Shipped, Started,
+    Adopt, AgentAsked, Fix, HostExcluded, HostFixed, HostOrder, HostView, JoinToken, NewJoinToken,
+    NewRedeploy, NewRelease, NewRollout, ShipWith, Shipped, Started, UpdateAgent,
 };
 use model::api::freeze::{FreezeView, NewFreeze};
 use model::api::rehearsal::{Rehearsal, Rehearse};
@@ -430,6 +430,32 @@ impl World {
         Ok(())
     }
 
+    /// Wants the agent of a host to become a program, which is uploaded before.
+    ///
+    /// # Errors
+    /// A host that is not expected; within, the server's refusal.
+    pub async fn update_agent(
+        &mut self,
+        host: &HostName,
+        version: &Version,
+    ) -> Result<Result<(), Problem>> {
+        let (id, admin) = (self.expected(host).await?, self.admin.clone());
+        let bytes = agent_program(version);
+        let digest = Digest::of(&bytes);
+        let path = format!("/api/v1/deliver/artifacts/{digest}?service=sleepwell-agent");
+        self.call(Request::put(&path, &admin, bytes))
+            .await
+            .map_err(told)?;
+        let order = UpdateAgent {
+            digest,
+            version: version.to_string(),
+            reason: String::new(),
+        };
+        let path = format!("/api/v1/deliver/hosts/{id}/agent");
+        let answer: Result<AgentAsked, Problem> = self.post(&path, &admin, &order).await;
+        Ok(answer.map(drop))
+    }
+
     /// Takes the fleet over as it is.
     ///
     /// # Errors
@@ -704,4 +730,9 @@ fn told(problem: Problem) -> anyhow::Error {
         Some(hint) => anyhow::anyhow!("{} {}: {problem}; {hint}", problem.status, problem.code),
         None => anyhow::anyhow!("{} {}: {problem}", problem.status, problem.code),
     }
+}
+
+/// Returns the bytes of an agent's program.
+pub(crate) fn agent_program(version: &Version) -> Vec<u8> {
+    format!("the agent, version {version}").into_bytes()
 }

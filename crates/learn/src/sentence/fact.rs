@@ -138,6 +138,40 @@ fn text(fact: &Fact, entry: &Entry) -> String {
             "The clock of {host} is right again, after {}.",
             duration(now.since(*off_since))
         ),
+        Fact::AgentAsked {
+            host,
+            digest,
+            version,
+            reason,
+        } => format!(
+            "{} asked the agent of {host} to become {}{}.",
+            who(&entry.actor),
+            host::program(version, *digest),
+            colon(reason)
+        ),
+        Fact::AgentUpdated {
+            host,
+            digest,
+            version,
+        } => format!(
+            "The agent of {host} has become {} and was heard as it.",
+            host::program(version, *digest)
+        ),
+        Fact::AgentUpdateFailed {
+            host,
+            digest,
+            version,
+            why,
+        } => format!(
+            "The agent of {host} gave {} up and goes on with the program it had{}.",
+            host::program(version, *digest),
+            colon(why)
+        ),
+        Fact::AgentReplaced { host, digest, was } => format!(
+            "The agent of {host} runs {} now, as nobody asked here, and no longer {}.",
+            digest.short(),
+            was.short()
+        ),
         Fact::HostProof {
             host,
             service,

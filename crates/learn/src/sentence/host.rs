@@ -1,7 +1,7 @@
 //! What is wrong with a host itself, in words.
 
-use model::HostName;
 use model::words::{counted, duration, line, names};
+use model::{Digest, HostName};
 use std::time::Duration;
 
 /// Says that several agents speak as one host, and which is heard.
@@ -36,4 +36,12 @@ pub(super) fn clock_off(host: &HostName, ahead_ms: i64) -> String {
     let by = duration(Duration::from_millis(ahead_ms.unsigned_abs()));
     let way = if ahead_ms < 0 { "behind" } else { "ahead of" };
     format!("The clock of {host} is {by} {way} the server's; nothing is decided by it.")
+}
+
+/// Names a program by what somebody said it is, and by its digest, which decides.
+pub(super) fn program(version: &str, digest: Digest) -> String {
+    match line(version).as_str() {
+        "" => digest.short(),
+        version => format!("{version} ({})", digest.short()),
+    }
 }

@@ -12,6 +12,7 @@ use model::deliver::{
 use model::judge::Resolution;
 use model::{ActionId, AlertId, ChangeId, Fact, IncidentId, Kind, PageId, Role, VerdictId};
 
+use crate::agents;
 use crate::fixture::{START, entry, name, new, old, verdict};
 use crate::variant::{VARIANTS, variant};
 
@@ -42,7 +43,7 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
         priority,
         state,
     };
-    vec![
+    let mut facts = vec![
         (
             Fact::ServerStarted {
                 version: "0.1.0".to_owned(),
@@ -822,7 +823,9 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
             },
             "Nobody was told \"shop: Down fires\": no owner.",
         ),
-    ]
+    ];
+    facts.extend(agents::facts());
+    facts
 }
 
 fn part(change: u64, service: &str, needs: &[u64]) -> Part {

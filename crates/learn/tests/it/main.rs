@@ -1,6 +1,7 @@
 //! What `learn` says, word for word. The sentences are the product's voice: a change here is a change
 //! for everybody who reads them.
 
+mod agents;
 mod change;
 mod facts;
 mod fixture;

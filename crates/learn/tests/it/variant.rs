@@ -73,7 +73,11 @@ pub(crate) fn variant(fact: &Fact) -> usize {
         Fact::HostClockRight { .. } => 65,
         Fact::RedeployOrdered { .. } => 66,
         Fact::RedeployNotBegun { .. } => 67,
+        Fact::AgentAsked { .. } => 68,
+        Fact::AgentUpdated { .. } => 69,
+        Fact::AgentUpdateFailed { .. } => 70,
+        Fact::AgentReplaced { .. } => 71,
     }
 }
 
-pub(crate) const VARIANTS: usize = 68;
+pub(crate) const VARIANTS: usize = 72;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{Desired, Refused, Reported};
+use crate::deliver::{Desired, ProgramReport, ProgramWish, Refused, Reported};
 use crate::{HostId, HostName, Labels, ServiceName, Timestamp};
 
 /// `POST /agent/v1/enrol`, with the join token as bearer.
@@ -45,6 +45,9 @@ pub struct Sync {
     /// boot. None: it is that of `now`.
     #[serde(default)]
     pub steady: Option<Timestamp>,
+    /// The program the agent runs from; none from agents that do not tell.
+    #[serde(default)]
+    pub program: Option<ProgramReport>,
 }
 
 /// The answer; status 304 without a body when `revision_seen` and `epoch_seen` are current.
@@ -58,6 +61,9 @@ pub struct Wish {
     /// The whole state: what is not here is not managed by us.
     pub desired: Vec<Desired>,
     pub lease_ttl_ms: u64,
+    /// What the agent itself is to become, until it has said what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramWish>,
 }
 
 /// `POST /agent/v1/events`.

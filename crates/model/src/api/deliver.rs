@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::{Adoption, DesiredState, IfRunning, Part, Proof, ReleaseNumber, Reported};
+use crate::deliver::{
+    Adoption, DesiredState, IfRunning, Part, Program, Proof, ReleaseNumber, Reported,
+};
 use crate::{
     ChangeId, Digest, EnvironmentName, HostId, HostName, Labels, RingName, ServiceName, Timestamp,
     Version,
@@ -96,6 +98,23 @@ pub struct Started {
 pub struct HostOrder {
     #[serde(default)]
     pub reason: String,
+}
+
+/// `POST /api/v1/deliver/hosts/{id}/agent`: the program must be uploaded before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct UpdateAgent {
+    pub digest: Digest,
+    /// What it is, for people; may be empty.
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Is the answer to it; the host says what comes of the wish of this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AgentAsked {
+    pub number: u64,
 }
 
 /// Is what `exclude` answers: the changes that wait for the host no longer, oldest first.
@@ -192,6 +211,9 @@ pub struct HostView {
     /// Of its agent, as it said last.
     #[serde(default)]
     pub agent_version: String,
+    /// The program its agent runs from, and the one it is to become.
+    #[serde(default)]
+    pub program: Program,
     pub last_seen: Timestamp,
     pub unknown_since: Option<Timestamp>,
     /// What is wrong with the host itself, the worst first.
@@ -214,6 +236,13 @@ pub enum HostTrouble {
     },
     /// Its clock differs from the server's, below zero when it is behind.
     ClockOff { since: Timestamp, ahead_ms: i64 },
+    /// Its agent did not become the program it was asked to be, and goes on with the one it had.
+    UpdateFailed {
+        since: Timestamp,
+        digest: Digest,
+        version: String,
+        why: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::program::Program;
 use crate::{HostId, HostName, Labels, ServiceName, Timestamp, TokenId, limit};
 
 /// Is one sign that a host has seen newer orders than this server knows of.
@@ -47,6 +48,9 @@ pub struct Host {
     /// While its clock is further from the server's than is fine.
     #[serde(default)]
     pub clock_off: Option<ClockOff>,
+    /// Of its agent.
+    #[serde(default)]
+    pub program: Program,
 }
 
 /// Is who speaks as one host, as far as calls tell agents apart.

@@ -9,6 +9,7 @@ pub mod desired;
 pub mod freeze;
 pub mod git_event;
 pub mod host;
+pub mod program;
 pub mod range;
 pub mod release;
 pub mod reported;
@@ -28,6 +29,9 @@ pub use desired::{Desired, DesiredState, Priority};
 pub use freeze::{Freeze, FreezeOverride, FreezeRule};
 pub use git_event::{GitEvent, GitEventKind, GitHost};
 pub use host::{Adoption, Ahead, ClockOff, Host, Speaker, Speakers};
+pub use program::{
+    Program, ProgramOrder, ProgramOutcome, ProgramReport, ProgramUpdate, ProgramWish,
+};
 pub use range::{ClientVersion, Range};
 pub use release::{Release, ReleaseNumber, ReleaseRef};
 pub use reported::{Process, Proof, Refused, Reported};

@@ -1,11 +1,11 @@
-//! `sleepwell agent join | run | token`.
+//! `sleepwell agent join | run | token`; `agent update` has a file of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use agent::{Config, Joined, Stop};
+use agent::{Config, Joined, SelfUpdate, Stop};
 use anyhow::{Context, Result, bail};
 use model::api::Problem;
-use model::{HostName, Labels, Secret};
+use model::{HostName, Labels, Secret, limit};
 
 use super::connect::{connect, is_private};
 use super::{Failed, print};
@@ -17,7 +17,11 @@ pub(crate) fn run(global: &Global, args: &Agent) -> Result<u8> {
         AgentCommand::Join(join) => self::join(global, join),
         AgentCommand::Run(options) => run_agent(options),
         AgentCommand::Token(args) => token(global, args),
+        AgentCommand::Update(args) => super::update::run(global, args),
         AgentCommand::ExecService { command } => Err(agent::exec_service(command).into()),
+        AgentCommand::ExecTrial { parent, command } => {
+            Err(agent::exec_trial(*parent, command).into())
+        }
     }
 }
 
@@ -178,6 +182,7 @@ fn config(options: &AgentOptions, url: &str) -> Result<Config> {
     config.exec_helper = [program, "agent", "exec-service", "--"]
         .map(str::to_owned)
         .to_vec();
+    config.update = Some(self_update(options, &config.base)?);
     Ok(config)
 }
 
@@ -198,6 +203,36 @@ fn supervisor(wanted: Supervisor) -> Result<agent::Supervisor> {
             Ok(agent::Supervisor::BuiltIn)
         }
     }
+}
+
+/// Returns how this agent is started again in place of itself: as `run`, however it was started first.
+fn self_update(options: &AgentOptions, base: &Path) -> Result<SelfUpdate> {
+    let base = base
+        .to_str()
+        .context("the path of the agent's folder is not UTF-8")?;
+    let mut run = vec!["agent", "run", "--base", base];
+    if options.free_ports {
+        run.push("--free-ports");
+    }
+    if options.stop_services {
+        run.push("--stop-services");
+    }
+    match options.supervisor {
+        Supervisor::Auto => {}
+        Supervisor::Builtin => run.extend(["--supervisor", "builtin"]),
+        Supervisor::Systemd => run.extend(["--supervisor", "systemd"]),
+    }
+    let time = options.trial_time;
+    let time = time.map(|time| format!("{}ms", time.as_millis()));
+    if let Some(time) = &time {
+        run.extend(["--trial-time", time]);
+    }
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    Ok(SelfUpdate {
+        run: words(&run),
+        helper: words(&["agent", "exec-trial", "--parent"]),
+        patience: options.trial_time.unwrap_or(limit::AGENT_TRIAL),
+    })
 }
 
 fn own_name() -> Result<HostName> {

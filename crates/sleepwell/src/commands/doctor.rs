@@ -139,7 +139,9 @@ fn ours_is_wrong(hosts: &[HostView]) -> bool {
     let off = |host: &HostView| {
         host.troubles.iter().find_map(|one| match one {
             HostTrouble::ClockOff { ahead_ms, .. } => Some(*ahead_ms),
-            HostTrouble::LockedOut { .. } | HostTrouble::Doubled { .. } => None,
+            HostTrouble::LockedOut { .. }
+            | HostTrouble::Doubled { .. }
+            | HostTrouble::UpdateFailed { .. } => None,
         })
     };
     let all: Option<Vec<i64>> = heard().map(off).collect();

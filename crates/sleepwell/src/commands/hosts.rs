@@ -164,7 +164,7 @@ fn body(order: &HostOrder) -> model::api::deliver::HostOrder {
 }
 
 /// Finds an expected host by its name.
-fn find(client: &Client, name: &HostName) -> Result<HostView> {
+pub(super) fn find(client: &Client, name: &HostName) -> Result<HostView> {
     if let Some(host) = client.host(name)? {
         return Ok(host);
     }

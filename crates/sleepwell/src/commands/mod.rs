@@ -17,6 +17,7 @@ pub(crate) mod redeploy;
 pub(crate) mod schema;
 pub(crate) mod ship;
 pub(crate) mod test;
+pub(crate) mod update;
 pub(crate) mod watch;
 pub(crate) mod why;
 

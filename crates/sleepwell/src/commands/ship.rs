@@ -394,7 +394,7 @@ fn artifact_path(
     file.parent().unwrap_or(Path::new("")).join(path)
 }
 
-fn digest(path: &Path) -> Result<(Digest, u64)> {
+pub(super) fn digest(path: &Path) -> Result<(Digest, u64)> {
     let mut file = File::open(path).with_context(|| {
         format!(
             "cannot read the artifact {}; build it, or name it with --artifact",

@@ -1,8 +1,10 @@
 //! What each host really runs.
 
+use std::collections::BTreeMap;
+
 use model::Timestamp;
 use model::api::deliver::{HostService, HostView};
-use model::deliver::{DesiredState, Proof};
+use model::deliver::{DesiredState, ProgramOutcome, ProgramUpdate, Proof};
 
 use super::Style;
 use super::ink::{Ink, Line};
@@ -32,7 +34,7 @@ pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String 
     out.push('\n');
     let mut columns = vec![
         Column::new("host", 24),
-        Column::new("agent", 12).leaves(1),
+        Column::new("agent", 14).leaves(1),
         Column::new("service", 20).leaves(5),
         Column::new("ring", 16).leaves(4),
         Column::new("runs", 20),
@@ -41,12 +43,16 @@ pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String 
         Column::new("state", 32),
         Column::new("why", 80).squeezed_to(16).leaves(3),
     ];
-    let mut rows: Vec<Vec<Cell>> = hosts.iter().flat_map(|host| rows(host, now)).collect();
-    // Where all are the same, the room is the reasons'.
-    if hosts
+    let by_digest = differ_in_digest(hosts);
+    let agents: Vec<Cell> = hosts.iter().map(|host| agent(host, by_digest)).collect();
+    let mut rows: Vec<Vec<Cell>> = hosts
         .iter()
-        .all(|host| host.agent_version == hosts[0].agent_version)
-    {
+        .zip(&agents)
+        .flat_map(|(host, agent)| rows(host, agent, now))
+        .collect();
+    // Where all are the same, the room is the reasons'.
+    let is_quiet = hosts.iter().all(|host| host.program.pending().is_none());
+    if is_quiet && agents.iter().all(|agent| *agent == agents[0]) {
         columns.remove(AGENT);
         rows.iter_mut().for_each(|row| drop(row.remove(AGENT)));
     }
@@ -55,9 +61,17 @@ pub(crate) fn table(hosts: &[HostView], now: Timestamp, style: Style) -> String 
     out
 }
 
-/// Writes below the table what is wrong with hosts themselves, and what helps.
+/// Writes below the table what the agents of hosts are to become, what is wrong with hosts themselves, and what helps.
 fn troubles(hosts: &[HostView], style: Style, out: &mut String) {
     for host in hosts {
+        if let Some(text) = becoming(host) {
+            out.push('\n');
+            for text in wrap(&text, style.width) {
+                let mut line = Line::new(style);
+                line.add(Ink::Plain, &text);
+                line.end(out);
+            }
+        }
         for one in &host.troubles {
             out.push('\n');
             let name = &host.name;
@@ -118,22 +132,71 @@ fn is_fine(host: &HostView) -> bool {
     host.unknown_since.is_none() && !is_serious && host.services.iter().all(is_right)
 }
 
-fn rows(host: &HostView, now: Timestamp) -> Vec<Vec<Cell>> {
-    if host.services.is_empty() {
-        return vec![row_without_service(host, now)];
-    }
-    let services = host.services.iter();
-    services.map(|service| row(host, service, now)).collect()
+/// Tells whether agents of one version and for one kind of machine are not the same bytes.
+fn differ_in_digest(hosts: &[HostView]) -> bool {
+    let mut known = BTreeMap::new();
+    hosts.iter().any(|host| {
+        let said = host.program.reported.as_ref();
+        let Some((platform, digest)) = said.and_then(|said| Some((&said.platform, said.digest?)))
+        else {
+            return false;
+        };
+        *known
+            .entry((&host.agent_version, platform))
+            .or_insert(digest)
+            != digest
+    })
 }
 
-fn row(host: &HostView, service: &HostService, now: Timestamp) -> Vec<Cell> {
+/// Names the agent's program in a few letters, or says that it is becoming another one.
+fn agent(host: &HostView, by_digest: bool) -> Cell {
+    if host.program.pending().is_some() {
+        return (Ink::Plain, "updating".to_owned());
+    }
+    let order = host.program.order.as_ref();
+    if let Some(ProgramOutcome::Failed { .. }) = order.map(|order| &order.outcome) {
+        return (Ink::Warn, "update failed".to_owned());
+    }
+    let said = host.program.reported.as_ref();
+    let digest = said.and_then(|said| said.digest).filter(|_| by_digest);
+    let name = digest.map_or_else(|| host.agent_version.clone(), |digest| digest.short());
+    (Ink::Dim, name)
+}
+
+/// Says what the agent of a host is to become, and what is in its way; nothing where it is to become nothing.
+fn becoming(host: &HostView) -> Option<String> {
+    let wish = host.program.pending()?;
+    let order = host.program.order.as_ref()?;
+    let why = match host.program.reported.as_ref().map(|said| &said.update) {
+        Some(ProgramUpdate::Preparing { why }) if !why.is_empty() => format!(": {why}"),
+        _ => String::new(),
+    };
+    Some(format!(
+        "The agent of {} is to become {} since {}{why}.",
+        host.name,
+        trouble::program(&wish.version, wish.digest),
+        order.asked_at
+    ))
+}
+
+fn rows(host: &HostView, agent: &Cell, now: Timestamp) -> Vec<Vec<Cell>> {
+    if host.services.is_empty() {
+        return vec![row_without_service(host, agent, now)];
+    }
+    let services = host.services.iter();
+    services
+        .map(|service| row(host, agent, service, now))
+        .collect()
+}
+
+fn row(host: &HostView, agent: &Cell, service: &HostService, now: Timestamp) -> Vec<Cell> {
     let standing = standing(service.proof, silence(host.unknown_since, now));
     let running = service.running.as_ref();
     let differs = running.is_some_and(|version| *version != service.wanted);
     let digest = service.running_digest.map(|digest| digest.short());
     vec![
         (Ink::Plain, host.name.to_string()),
-        (Ink::Dim, host.agent_version.clone()),
+        agent.clone(),
         (Ink::Plain, service.service.to_string()),
         (Ink::Plain, service.ring.to_string()),
         (
@@ -154,7 +217,7 @@ fn should(service: &HostService) -> String {
     }
 }
 
-fn row_without_service(host: &HostView, now: Timestamp) -> Vec<Cell> {
+fn row_without_service(host: &HostView, agent: &Cell, now: Timestamp) -> Vec<Cell> {
     let (mark, words) = match silence(host.unknown_since, now) {
         silent @ Some(_) => {
             let standing = standing(Proof::Unknown, silent);
@@ -165,7 +228,7 @@ fn row_without_service(host: &HostView, now: Timestamp) -> Vec<Cell> {
     let empty = || (Ink::Dim, "-".to_owned());
     vec![
         (Ink::Plain, host.name.to_string()),
-        (Ink::Dim, host.agent_version.clone()),
+        agent.clone(),
         empty(),
         empty(),
         empty(),

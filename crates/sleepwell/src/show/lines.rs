@@ -66,6 +66,10 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         | Fact::HostAlone { .. }
         | Fact::HostClockOff { .. }
         | Fact::HostClockRight { .. }
+        | Fact::AgentAsked { .. }
+        | Fact::AgentUpdated { .. }
+        | Fact::AgentUpdateFailed { .. }
+        | Fact::AgentReplaced { .. }
         | Fact::HostAsked { .. }
         | Fact::ReleaseCreated { .. }
         | Fact::FreezeSet { .. }

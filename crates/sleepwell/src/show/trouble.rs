@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::api::deliver::{HostTrouble, HostView};
-use model::words;
+use model::{Digest, words};
 
 /// Says what is wrong, as the second part of a sentence whose first is the host's name.
 pub(crate) fn what(trouble: &HostTrouble) -> String {
@@ -30,6 +30,15 @@ pub(crate) fn what(trouble: &HostTrouble) -> String {
             let way = if *ahead_ms < 0 { "behind" } else { "ahead of" };
             format!("has a clock {by} {way} the server's since {since}")
         }
+        HostTrouble::UpdateFailed {
+            since,
+            digest,
+            version,
+            why,
+        } => format!(
+            "goes on with the agent it had since {since}, because {} failed: {why}",
+            program(version, *digest)
+        ),
     }
 }
 
@@ -47,6 +56,9 @@ pub(crate) fn remedy(host: &HostView, trouble: &HostTrouble) -> String {
         HostTrouble::ClockOff { .. } => {
             "set it right, as with NTP; no verdict and no deadline hangs on it".to_owned()
         }
+        HostTrouble::UpdateFailed { .. } => format!(
+            "its services are looked after; see its log, then ask again: `sleepwell agent update {name}`"
+        ),
     }
 }
 
@@ -54,6 +66,14 @@ pub(crate) fn remedy(host: &HostView, trouble: &HostTrouble) -> String {
 pub(crate) fn is_serious(trouble: &HostTrouble) -> bool {
     match trouble {
         HostTrouble::LockedOut { .. } | HostTrouble::Doubled { .. } => true,
-        HostTrouble::ClockOff { .. } => false,
+        HostTrouble::ClockOff { .. } | HostTrouble::UpdateFailed { .. } => false,
+    }
+}
+
+/// Names a program by what somebody said it is, and by its digest, which decides.
+pub(crate) fn program(version: &str, digest: Digest) -> String {
+    match version {
+        "" => digest.short(),
+        version => format!("{version} ({})", digest.short()),
     }
 }

@@ -8,6 +8,7 @@ mod harness;
 
 mod adapters;
 mod agent_killed;
+mod agent_update;
 mod alerts_killed;
 mod asking;
 mod bad_releases;

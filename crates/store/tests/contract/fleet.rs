@@ -5,10 +5,10 @@ use std::time::Duration;
 use model::api::agent::{Event, EventKind};
 use model::deliver::desired::DesiredRelease;
 use model::deliver::{
-    Ahead, ArtifactFormat, Desired, DesiredState, Host, Priority, Proof, ReleaseNumber, Reported,
-    Run,
+    Ahead, ArtifactFormat, Desired, DesiredState, Host, Priority, ProgramOrder, ProgramOutcome,
+    ProgramWish, Proof, ReleaseNumber, Reported, Run,
 };
-use model::{Digest, EnvironmentName, HostId, HostName, Labels, ServiceName};
+use model::{Digest, EntryId, EnvironmentName, HostId, HostName, Labels, ServiceName};
 use store::{Error, Store, Tx, fleet, host};
 
 use super::at;
@@ -28,6 +28,7 @@ pub(crate) fn example(n: u128, name: &str) -> Host {
         silent_noted: false,
         speakers: Default::default(),
         clock_off: None,
+        program: Default::default(),
     }
 }
 
@@ -423,4 +424,39 @@ pub(crate) async fn repeated_events_are_stored_once(store: Store) {
         .await
         .unwrap();
     assert_eq!(highest, 3);
+}
+
+pub(crate) async fn what_an_agent_is_to_become_is_kept_and_raises_the_hosts_revision(store: Store) {
+    let mut wished = example(1, "web-1");
+    let (id, other) = (wished.id, example(2, "web-2"));
+    let other_id = other.id;
+    let first = wished.clone();
+    store
+        .write(move |tx| host::insert(tx, &first).and_then(|()| host::insert(tx, &other)))
+        .await
+        .unwrap();
+    let wish = ProgramWish {
+        number: wished.program.next_number(),
+        digest: Digest::of(b"new"),
+        size_bytes: 3,
+        version: "0.5.0".into(),
+    };
+    wished.program.order = Some(ProgramOrder {
+        wish,
+        asked_at: at(1),
+        entry: EntryId::new(at(1), 1),
+        outcome: ProgramOutcome::Pending,
+    });
+    let kept = wished.clone();
+    store.write(move |tx| host::ask(tx, &kept)).await.unwrap();
+    let revision = |id| store.read(move |tx| host::revision(tx, id));
+    assert_eq!(
+        (
+            revision(id).await.unwrap(),
+            revision(other_id).await.unwrap()
+        ),
+        (1, 0)
+    );
+    let found = store.read(move |tx| host::get(tx, id)).await.unwrap();
+    assert_eq!(found, Some(wished));
 }

@@ -71,6 +71,7 @@ macro_rules! suite {
             fleet::repeated_events_are_stored_once,
             fleet::old_events_are_forgotten_but_not_where_a_boot_stands,
             dispersion::quarters_are_kept_once_and_found_in_order,
+            fleet::what_an_agent_is_to_become_is_kept_and_raises_the_hosts_revision,
             freeze::a_freeze_is_kept_by_its_name_and_found_by_what_it_applies_to,
             surroundings::a_schema_is_kept_for_a_service_in_an_environment,
             surroundings::what_runs_is_what_hosts_are_asked_for_and_what_they_proved,

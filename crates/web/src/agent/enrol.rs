@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use model::api::Problem;
 use model::api::agent::{Enrol, Enrolled};
 use model::api::token::TokenView;
-use model::deliver::{Host, Speakers};
+use model::deliver::{Host, Program, Speakers};
 use model::{Digest, Entry, Fact, HostId, Kind, Role, Subject, Timestamp, TokenId, limit};
 use runtime::Ids;
 
@@ -146,6 +146,7 @@ fn give_anew(
     host.boot_id = request.boot_id;
     host.agent_version = request.agent_version;
     host.speakers = Speakers::default();
+    host.program = Program::default();
     store::host::save(tx, &host)?;
     Ok(host)
 }
@@ -242,6 +243,7 @@ fn new_host(request: Enrol, id: HostId, join: TokenId, now: Timestamp) -> Host {
         silent_noted: false,
         speakers: Speakers::default(),
         clock_off: None,
+        program: Program::default(),
     }
 }
 

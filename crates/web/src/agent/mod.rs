@@ -3,6 +3,7 @@
 pub(crate) mod enrol;
 pub(crate) mod events;
 mod presence;
+mod program;
 pub(crate) mod samples;
 pub(crate) mod sync;
 

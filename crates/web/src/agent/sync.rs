@@ -15,7 +15,7 @@ use runtime::Ids;
 use tokio::time::Instant;
 
 use super::presence::{another_agent, compare_clocks, hear};
-use super::{check_count, check_id};
+use super::{check_count, check_id, program};
 use crate::App;
 use crate::access::Caller;
 use crate::api::Body;
@@ -69,7 +69,7 @@ fn check(request: &mut Sync) -> Result<()> {
     for reported in &mut request.reported {
         cut(&mut reported.why);
     }
-    Ok(())
+    program::check(request)
 }
 
 async fn wish(app: &App, id: HostId) -> Result<Wish> {
@@ -78,15 +78,17 @@ async fn wish(app: &App, id: HostId) -> Result<Wish> {
             store::fleet::epoch(tx)?,
             store::host::revision(tx, id)?,
             store::fleet::desired_of(tx, id)?,
+            store::host::get(tx, id)?,
         ))
     };
-    let (epoch, revision, desired) = app.store.read(read).await?;
+    let (epoch, revision, desired, host) = app.store.read(read).await?;
     Ok(Wish {
         epoch,
         revision,
         server_time: app.clock.now(),
         desired,
         lease_ttl_ms: u64::try_from(limit::HOST_LEASE.as_millis()).unwrap_or(u64::MAX),
+        program: host.and_then(|host| host.program.pending().cloned()),
     })
 }
 
@@ -135,6 +137,7 @@ fn store_report(
     facts.extend(speaks);
     facts.extend(compare_clocks(&mut host, request.now, now));
     facts.extend(refusals(tx, &host, &request.refused)?);
+    facts.extend(program::take(&mut host, &request, now));
     let mut changed = !facts.is_empty();
     let steady = request.steady.unwrap_or(request.now);
     for reported in &mut request.reported {
@@ -167,7 +170,7 @@ fn store_report(
                 },
                 kind,
                 actor: format!("host {}", host.name),
-                causes: vec![],
+                causes: program::cause(&host, &fact).into_iter().collect(),
                 body: fact.to_body(),
             },
         )?;

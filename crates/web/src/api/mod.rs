@@ -17,6 +17,7 @@ pub(crate) mod join_tokens;
 pub(crate) mod journal;
 pub(crate) mod orders;
 pub(crate) mod pages;
+pub(crate) mod program;
 pub(crate) mod redeploys;
 pub(crate) mod rehearsals;
 pub(crate) mod releases;

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use learn::change::ViewInput;
 use model::api::change::{ChangeView, PartView, Why};
 use model::api::deliver::{HostService, HostTrouble, HostView};
-use model::deliver::{Desired, Host, Proof, ReleaseRef, Reported, Rollout, Speaker};
+use model::deliver::{
+    Desired, Host, ProgramOutcome, Proof, ReleaseRef, Reported, Rollout, Speaker,
+};
 use model::{
     ChangeId, Digest, Entry, EntryId, HostId, HostName, ServiceName, Subject, Timestamp, limit,
 };
@@ -249,6 +251,7 @@ fn hosts_of_page(
                 name: host.name,
                 labels: host.labels,
                 agent_version: host.agent_version,
+                program: host.program,
             }
         })
         .collect())
@@ -268,10 +271,23 @@ fn troubles(host: &Host, locked_out: Option<Timestamp>) -> Vec<HostTrouble> {
         ahead_ms: off.ahead_ms,
     });
     let locked_out = locked_out.map(|since| HostTrouble::LockedOut { since });
-    [locked_out, doubled, clock_off]
+    [locked_out, doubled, update_failed(host), clock_off]
         .into_iter()
         .flatten()
         .collect()
+}
+
+fn update_failed(host: &Host) -> Option<HostTrouble> {
+    let order = host.program.order.as_ref()?;
+    let ProgramOutcome::Failed { at, why } = &order.outcome else {
+        return None;
+    };
+    Some(HostTrouble::UpdateFailed {
+        since: *at,
+        digest: order.wish.digest,
+        version: order.wish.version.clone(),
+        why: why.clone(),
+    })
 }
 
 /// Shows that a host keeps something else than this server would ask it for.

@@ -58,6 +58,11 @@ const MAP: &[(&str, &str, Access)] = &[
         "/api/v1/deliver/hosts/{id}/retire",
         Needs(Role::Admin),
     ),
+    (
+        "POST",
+        "/api/v1/deliver/hosts/{id}/agent",
+        Needs(Role::Admin),
+    ),
     ("GET", "/api/v1/deliver/inventory", Needs(Role::Viewer)),
     ("GET", "/api/v1/openapi.json", Needs(Role::Viewer)),
     ("GET", "/api/v1/deliver/fleet", Needs(Role::Viewer)),

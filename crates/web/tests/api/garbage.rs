@@ -188,6 +188,9 @@ fn good(path: &str) -> Value {
             json!({ "name": "ci", "role": "viewer", "expires_at": now + Duration::from_secs(9) })
         }
         "/api/v1/deliver/fleet/adopt" => json!({ "how": "keep", "reason": "restored" }),
+        path if path.starts_with(HOSTS) && path.ends_with("/agent") => {
+            json!({ "digest": target.digest, "version": "0.5.0", "reason": "patched TLS" })
+        }
         path if path.starts_with(HOSTS) => json!({ "reason": "new disk" }),
         "/agent/v1/enrol" => enrol("web-2", json!({ "role": "shop" })),
         "/agent/v1/sync" => json!({

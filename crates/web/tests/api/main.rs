@@ -22,6 +22,7 @@ mod object_store;
 mod orders;
 mod pages;
 mod presence;
+mod program;
 mod refused;
 mod rehearsals;
 mod releases;

@@ -28,6 +28,7 @@ fn host(n: u128, world: &World) -> Host {
         silent_noted: false,
         speakers: Default::default(),
         clock_off: None,
+        program: Default::default(),
     }
 }
 

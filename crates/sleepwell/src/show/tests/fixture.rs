@@ -10,8 +10,9 @@ use model::api::rehearsal::{Obstacle, Rehearsal, RehearsedHost, RehearsedRing};
 use model::api::schema::{SchemaRun, SchemaView, WayBack};
 use model::deliver::freeze::Window;
 use model::deliver::{
-    AtDeadline, Command, FreezeRule, HeldReason, Migration, MigrationKind, Part, Proof,
-    ReleaseNumber, ReleaseRef, Schema,
+    AtDeadline, Command, FreezeRule, HeldReason, Migration, MigrationKind, Part, Program,
+    ProgramOrder, ProgramOutcome, ProgramReport, ProgramUpdate, ProgramWish, Proof, ReleaseNumber,
+    ReleaseRef, Schema,
 };
 use model::judge::{Counts, VerdictState};
 use model::observe::{Change, ChangeKind, ChangeState, Level};
@@ -503,6 +504,7 @@ pub(super) fn hosts() -> Vec<HostView> {
         name: parsed(name),
         labels: Labels::default(),
         agent_version: "0.4.1".to_owned(),
+        program: Default::default(),
         last_seen: unknown_since.unwrap_or(at("14:12:00")),
         unknown_since,
         troubles: vec![],
@@ -519,7 +521,50 @@ pub(super) fn hosts() -> Vec<HostView> {
     ]
 }
 
-/// Returns three hosts, each with something wrong with itself.
+/// Returns programs of agents: one that stands, one that becomes another, one that could not, one that is other bytes.
+pub(super) fn programs() -> Vec<Program> {
+    let reported = |bytes: &[u8]| ProgramReport {
+        digest: Some(Digest::of(bytes)),
+        platform: "linux-x86_64".to_owned(),
+        number_seen: 1,
+        update: ProgramUpdate::Settled,
+    };
+    let order = |outcome| ProgramOrder {
+        wish: ProgramWish {
+            number: 1,
+            digest: Digest::of(b"new"),
+            size_bytes: 3,
+            version: "0.5.0".to_owned(),
+        },
+        asked_at: at("14:01:07"),
+        entry: EntryId::new(at("14:01:07"), 1),
+        outcome,
+    };
+    let of = |bytes: &[u8], outcome: Option<ProgramOutcome>| Program {
+        reported: Some(reported(bytes)),
+        order: outcome.map(order),
+    };
+    let failed = ProgramOutcome::Failed {
+        at: at("14:02:09"),
+        why: "it ended with exit status: 1 before it had spoken with the server".to_owned(),
+    };
+    vec![
+        of(b"old", None),
+        Program {
+            reported: Some(ProgramReport {
+                update: ProgramUpdate::Preparing {
+                    why: "disk: 12 MiB free at /var/lib/sleepwell-agent, 400 MiB needed".to_owned(),
+                },
+                ..reported(b"old")
+            }),
+            order: Some(order(ProgramOutcome::Pending)),
+        },
+        of(b"old", Some(failed)),
+        of(b"other", None),
+    ]
+}
+
+/// Returns four hosts, each with something wrong with itself.
 pub(super) fn troubled_hosts() -> Vec<HostView> {
     let since = at("14:01:07");
     let troubles = [
@@ -532,6 +577,12 @@ pub(super) fn troubled_hosts() -> Vec<HostView> {
         HostTrouble::ClockOff {
             since,
             ahead_ms: -95_000,
+        },
+        HostTrouble::UpdateFailed {
+            since,
+            digest: Digest::of(b"new"),
+            version: "0.5.0".to_owned(),
+            why: "it did not speak with the server within 60 s".to_owned(),
         },
     ];
     let mut hosts = hosts();

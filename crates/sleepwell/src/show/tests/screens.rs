@@ -200,6 +200,22 @@ fn agents_are_told_apart_while_a_fleet_is_brought_to_another_version() {
 }
 
 #[test]
+fn agents_of_one_version_are_told_apart_by_their_digests_and_by_what_they_become() {
+    let now = fixture::at("14:12:00");
+    let mut hosts = fixture::hosts();
+    for (host, program) in hosts.iter_mut().zip(fixture::programs()) {
+        host.program = program;
+    }
+    assert_snapshot!("hosts_updated_wide", hosts::table(&hosts, now, WIDE));
+    hosts.truncate(1);
+    let one = hosts::table(&hosts, now, WIDE);
+    assert!(!one.contains("0.4.1"), "all are the same:\n{one}");
+    hosts[0].program = fixture::programs().remove(1);
+    let one = hosts::table(&hosts, now, WIDE);
+    assert!(one.contains("updating"), "{one}");
+}
+
+#[test]
 fn what_is_wrong_with_a_host_itself_stands_below_the_table() {
     let now = fixture::at("14:12:00");
     let hosts = fixture::troubled_hosts();

@@ -32,6 +32,8 @@ pub(crate) struct World {
     settings: Vec<(&'static str, String)>,
     agents: BTreeMap<usize, Process>,
     stop_services: bool,
+    /// How long a new program of an agent may take, where it is not the minute it has.
+    pub(crate) trial_time: Option<&'static str>,
     pub(crate) inbox: Inbox,
     pub(crate) doors: Doors,
 }
@@ -112,6 +114,7 @@ impl World {
             settings: vec![],
             agents: BTreeMap::new(),
             stop_services: false,
+            trial_time: None,
             inbox,
             doors,
         }
@@ -135,6 +138,11 @@ impl World {
     /// Starts a server and agents as [`World::with_agents`] in a world where nothing runs yet.
     pub(crate) fn start(&mut self, count: usize) {
         self.stop_services = true;
+        self.start_all(count);
+    }
+
+    /// Starts a server and agents as [`World::with_lasting_services`] in a world where nothing runs yet.
+    pub(crate) fn start_lasting(&mut self, count: usize) {
         self.start_all(count);
     }
 
@@ -259,6 +267,9 @@ impl World {
         ];
         if self.stop_services {
             options.push("--stop-services");
+        }
+        if let Some(time) = self.trial_time {
+            options.extend(["--trial-time", time]);
         }
         options.extend(["--base", &base]);
         options.into_iter().map(str::to_owned).collect()
