@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use model::act::{Destination, Message, Urgency};
-use model::deliver::{HeldReason, Owner};
+use model::deliver::{HeldReason, Owner, Swap};
 use model::judge::{Verdict, VerdictState};
 use model::words::{are_back, counted, duration, line, moment, names, way_back};
 use model::{ChangeId, EnvironmentName, HostName, ServiceName, Timestamp, Version};
@@ -22,6 +22,8 @@ pub struct About<'a> {
     pub version: &'a Version,
     /// The release an undo goes to; none for the first one of a service.
     pub previous: Option<&'a Version>,
+    /// Where two slots take turns.
+    pub swap: Option<&'a Swap>,
     pub by: &'a str,
     pub started_at: Timestamp,
     /// The address of the change's page.
@@ -185,7 +187,7 @@ fn what_happened(about: &About<'_>, event: &Event<'_>) -> String {
         } => format!(
             "{what} was undone after {}; {}, checked by digest.",
             duration(*after),
-            are_back(*hosts, *of, about.previous)
+            about.are_back(*hosts, *of)
         ),
         Event::Held { .. } => format!("{what} is held on its way to {}.", about.environment),
         Event::Stuck { hosts } => format!(
@@ -245,7 +247,7 @@ fn what_was_done(about: &About<'_>, event: &Event<'_>) -> String {
         Event::Judged { answer, .. } => match answer {
             Answer::Undoing { hosts } => format!(
                 "Done about it: {}. You will be told when every host is back, and woken if one is not.",
-                way_back(*hosts, about.previous)
+                about.way_back(*hosts)
             ),
             Answer::Held => format!("Done about it: it is held; {}.", about.who_runs_what()),
             Answer::Nothing => "Done about it: nothing.".to_owned(),
@@ -347,6 +349,38 @@ impl About<'_> {
     /// Returns `shop 1.1`.
     fn what(&self) -> String {
         format!("{} {}", self.service, self.version)
+    }
+
+    fn are_back(&self, hosts: usize, of: usize) -> String {
+        let Some(swap) = self.swap else {
+            return are_back(hosts, of, self.previous);
+        };
+        let routers = match (swap.is_back, swap.from, self.previous) {
+            (true, Some(from), Some(previous)) => {
+                format!("everything goes to {from} again, which runs {previous}")
+            }
+            (false, Some(from), Some(previous)) => {
+                format!("everything went to {from} all the time, which runs {previous}")
+            }
+            (_, None, _) | (_, _, None) => "nothing goes to any slot".to_owned(),
+        };
+        format!("{routers}, and {} is stopped", swap.to)
+    }
+
+    fn way_back(&self, hosts: usize) -> String {
+        match self.swap {
+            Some(Swap {
+                to,
+                from: Some(from),
+                ..
+            }) => {
+                format!("everything goes to {from}, then {to} stops")
+            }
+            Some(Swap { to, from: None, .. }) => {
+                format!("nothing goes to {to} any more, then it stops")
+            }
+            None => way_back(hosts, self.previous),
+        }
     }
 
     fn who_runs_what(&self) -> String {

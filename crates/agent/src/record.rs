@@ -139,10 +139,12 @@ impl Record {
         self.hooks = hooks;
     }
 
-    /// Returns what should run: the wish, or after a failure the last good release, or nothing.
+    /// Returns what should run: the wish, or after a failure the last good release, or nothing. A router runs
+    /// nothing itself, and only an adapter can turn it.
     pub(crate) fn goal(&self) -> Option<&Desired> {
         use model::deliver::DesiredState::{Running, Stopped};
         match (&self.outcome, self.wish.state) {
+            _ if self.wish.slot.is_some() => None,
             (Outcome::Reverted { .. }, _) => self.good.as_ref(),
             (Outcome::Failed { .. }, _) | (_, Stopped) => None,
             (Outcome::Trying | Outcome::Settled, Running) => Some(&self.wish),
@@ -248,6 +250,7 @@ pub(crate) mod tests {
             health: None,
             metrics: None,
             keep: 1,
+            slot: None,
         }
     }
 
@@ -255,6 +258,14 @@ pub(crate) mod tests {
         let mut record = Record::new(wish, Timestamp::UNIX_EPOCH);
         record.good = Some(desired(1, good));
         record
+    }
+
+    #[test]
+    fn a_router_runs_nothing_under_an_agent() {
+        let mut record = Record::new(desired(1, "1.0"), Timestamp::UNIX_EPOCH);
+        assert!(record.goal().is_some());
+        record.wish.slot = Some(model::deliver::Slot::Green);
+        assert_eq!(record.goal(), None);
     }
 
     #[test]

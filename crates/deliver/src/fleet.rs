@@ -119,6 +119,7 @@ mod tests {
             health: None,
             metrics: None,
             keep: 1,
+            slot: None,
         }
     }
 
@@ -147,6 +148,7 @@ mod tests {
             failed_checks: 0,
             observed: None,
             redeploy: None,
+            slot: None,
         }
     }
 

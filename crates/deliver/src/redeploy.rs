@@ -60,6 +60,7 @@ pub fn begin(new: Redeploy<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal>
         change: new.change,
         release: new.release,
         previous: Some(live.release.clone()),
+        brought_by: Some(live),
         environment: live.environment.clone(),
         hosts: new.hosts,
         redeploy: true,

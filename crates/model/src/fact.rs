@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::Urgency;
 use crate::deliver::{
     DeliveryOutcome, DesiredState, GitEvent, GitHost, HeldReason, MigrationKind, Overdue, Part,
-    Priority, Proof, ReleaseRef, WatchEnd,
+    Priority, Proof, ReleaseRef, Slot, WarmEnd, WatchEnd,
 };
 use crate::judge::{Resolution, Verdict};
 use crate::{
@@ -259,6 +259,26 @@ pub enum Fact {
     /// The watch behind the last ring is over.
     WatchEnded {
         how: WatchEnd,
+    },
+    /// Where the release goes while the other slot serves; none does before the first release.
+    SlotChosen {
+        idle: Slot,
+        live: Option<Slot>,
+    },
+    /// The routers proved that they send everything to this slot.
+    Swapped {
+        to: Slot,
+        from: Option<Slot>,
+    },
+    /// The routers proved that they send everything to the slot before again; none: to no slot.
+    SwappedBack {
+        to: Option<Slot>,
+        after_ms: u64,
+    },
+    /// The slot that served before is kept running no longer.
+    WarmEnded {
+        slot: Slot,
+        how: WarmEnd,
     },
     /// It is one of several services that were shipped as one.
     ShippedTogether {

@@ -38,6 +38,8 @@ pub const REDEPLOY_EVERY: (Duration, Duration) = (
     Duration::from_secs(86_400),
     Duration::from_secs(366 * 86_400),
 );
+/// How long the slot before may be kept running behind a swap: beyond a month its release is old.
+pub const KEEP_WARM: Duration = Duration::from_secs(30 * 86_400);
 /// Freezes of one environment, and of the server; a rule is looked at each second.
 pub const FREEZES: usize = 64;
 /// How long a person's word goes against a freeze: as long as somebody is there to watch.

@@ -55,8 +55,8 @@ pub fn way_back(hosts: usize, to: Option<&Version>) -> String {
     match (to, hosts) {
         (Some(version), 1) => format!("{many} goes back to {version}"),
         (Some(version), _) => format!("{many} go back to {version}"),
-        (None, 1) => format!("{many} stops it, since nothing was proved before it"),
-        (None, _) => format!("{many} stop it, since nothing was proved before it"),
+        (None, 1) => format!("{many} stops it, since nothing is to run there"),
+        (None, _) => format!("{many} stop it, since nothing is to run there"),
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
                 "2 of 2 hosts are stopped",
                 "1 host goes back to 1.0",
                 "2 hosts go back to 1.0",
-                "1 host stops it, since nothing was proved before it",
+                "1 host stops it, since nothing is to run there",
             ]
         );
     }

@@ -27,8 +27,10 @@ fn is_over(rollout: &Rollout) -> bool {
     rollout.state.is_over() && rollout.order.is_none()
 }
 
+/// Tells whether time may still end something of a rollout that is done: its watch, or that the slot before is
+/// kept running.
 fn is_watched(rollout: &Rollout) -> bool {
-    rollout.watched_until().is_some()
+    rollout.watched_until().is_some() || rollout.warm_until().is_some()
 }
 
 /// Stores a new rollout.

@@ -17,6 +17,10 @@ fn told_of(event: &Event<'_>, previous: Option<&str>) -> String {
 }
 
 fn message(event: &Event<'_>, previous: Option<&str>) -> Message {
+    message_of(event, previous, None)
+}
+
+fn message_of(event: &Event<'_>, previous: Option<&str>, swap: Option<&Swap>) -> Message {
     let previous: Option<Version> = previous.map(|v| v.parse().unwrap());
     let about = About {
         change: ChangeId(7),
@@ -24,6 +28,7 @@ fn message(event: &Event<'_>, previous: Option<&str>) -> Message {
         environment: &"production".parse().unwrap(),
         version: &"1.1".parse().unwrap(),
         previous: previous.as_ref(),
+        swap,
         by: "jonas",
         started_at: JUDGED_AT - Duration::from_secs(90),
         command: "sleepwell",
@@ -245,4 +250,54 @@ fn every_contact_of_the_owner_is_told() {
         ]
     );
     assert_eq!(recipients(&Owner::default()), []);
+}
+
+/// Writes the line of a message about two slots that holds `part`.
+fn line_of(event: &Event<'_>, swap: &Swap, part: &str) -> String {
+    let previous = swap.from.map(|_| "1.0");
+    let message = message_of(event, previous, Some(swap));
+    let line = message.text.iter().find(|line| line.contains(part));
+    line.cloned()
+        .unwrap_or_else(|| panic!("{:?}", message.text))
+}
+
+#[test]
+fn where_two_slots_take_turns_it_says_where_everything_goes() {
+    use model::deliver::Slot::{Blue, Green};
+    let swap = |from, is_back| Swap {
+        to: Green,
+        from,
+        live: Vec::new(),
+        warm: None,
+        is_back,
+    };
+    let undone = Event::Undone {
+        hosts: 3,
+        of: 3,
+        after: Duration::from_secs(2),
+        because: BECAUSE,
+    };
+    let said = |from, is_back| line_of(&undone, &swap(from, is_back), "was undone after");
+    assert_eq!(
+        said(Some(Blue), true),
+        "shop 1.1 was undone after 2 s; everything goes to blue again, which runs 1.0, and green is stopped, checked by digest."
+    );
+    assert_eq!(
+        said(Some(Blue), false),
+        "shop 1.1 was undone after 2 s; everything went to blue all the time, which runs 1.0, and green is stopped, checked by digest."
+    );
+    assert_eq!(
+        said(None, true),
+        "shop 1.1 was undone after 2 s; nothing goes to any slot, and green is stopped, checked by digest."
+    );
+    let judged = Event::Judged {
+        verdict: &verdict(),
+        because: BECAUSE,
+        answer: Answer::Undoing { hosts: 3 },
+    };
+    let answer = line_of(&judged, &swap(Some(Blue), false), "Done about it");
+    assert!(
+        answer.starts_with("Done about it: everything goes to blue, then green stops. You will"),
+        "{answer}"
+    );
 }

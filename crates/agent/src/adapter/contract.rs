@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::deliver::{ArtifactFormat, ReleaseNumber};
+use model::deliver::{ArtifactFormat, ReleaseNumber, Slot};
 use model::{ChangeId, Digest, EnvironmentName, HostName, Labels, ServiceName, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,9 @@ pub(super) struct Request {
     pub(super) environment: EnvironmentName,
     /// What should run on the targets; absent where nothing should.
     pub(super) release: Option<Release>,
+    /// Only for routers: the slot everything is to be sent to, where `release` runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) slot: Option<Slot>,
     pub(super) targets: Vec<Target>,
     pub(super) params: serde_json::Map<String, serde_json::Value>,
 }
@@ -126,6 +129,8 @@ pub struct Observation {
     pub host: HostName,
     /// Absent where nothing of the service runs.
     pub release_digest: Option<Digest>,
+    /// The slot a router sends everything to; absent where it sends nothing to any.
+    pub slot: Option<Slot>,
     #[serde(default)]
     pub source: Source,
     pub health: Option<Condition>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::deliver::{DesiredState, Priority};
+use model::deliver::{DesiredState, Priority, Slot};
 use model::{EnvironmentName, ServiceName};
 
 use super::contract::Verb;
@@ -94,13 +94,19 @@ fn places_of(items: &[Item], wanted: impl Fn(&Item) -> bool) -> Option<Vec<usize
     Some(found.map(|(place, _)| place).collect())
 }
 
-fn wants(item: &Item) -> (&ServiceName, &EnvironmentName, DesiredState, String) {
+/// Is what makes wishes alike.
+type Wants<'a> = (
+    (&'a ServiceName, &'a EnvironmentName),
+    (DesiredState, Option<Slot>),
+    String,
+);
+
+fn wants(item: &Item) -> Wants<'_> {
     let wish = &item.wish;
     let release = &wish.release;
     (
-        &wish.service,
-        &wish.environment,
-        wish.state,
+        (&wish.service, &wish.environment),
+        (wish.state, wish.slot),
         release.folder(),
     )
 }

@@ -222,6 +222,7 @@ mod tests {
             service: "shop".parse().unwrap(),
             environment: "production".parse().unwrap(),
             release: None,
+            slot: None,
             targets: vec![],
             params: serde_json::Map::default(),
         }

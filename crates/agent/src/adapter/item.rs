@@ -1,6 +1,6 @@
 //! One service on one target: the wish, what was tried, what was observed; and what is reported of it.
 
-use model::deliver::{Desired, DesiredState, Proof, Reported};
+use model::deliver::{Desired, DesiredState, Proof, Reported, Slot};
 use model::{Digest, HostName, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -125,19 +125,32 @@ impl Item {
         self.seen.as_ref()?.what.as_ref().ok()?.release_digest
     }
 
+    /// Returns the slot everything was sent to when the tool last looked.
+    fn routes(&self) -> Option<Slot> {
+        self.seen.as_ref()?.what.as_ref().ok()?.slot
+    }
+
     /// Takes what a look found.
     pub(super) fn look(&mut self, what: Result<Observation, String>, at_ms: u64, now: Timestamp) {
         let sick = match &what {
             Ok(seen) => seen.health == Some(Condition::Unhealthy),
             Err(_) => false,
         };
-        let wanted = what.as_ref().ok().and_then(|seen| seen.release_digest)
-            == Some(self.wish.release.digest);
+        let wanted = what.as_ref().is_ok_and(|seen| self.is_wanted(seen));
         if wanted && !self.is_due() {
             self.started_at.get_or_insert(now);
             self.unhealthy = if sick { self.unhealthy + 1 } else { 0 };
         }
         self.seen = Some(Seen { at_ms, what });
+    }
+
+    /// Tells whether what was seen is what is to run; a router is known by the slot alone, since what runs there
+    /// its hosts prove.
+    fn is_wanted(&self, seen: &Observation) -> bool {
+        match self.wish.slot {
+            Some(slot) => seen.slot == Some(slot),
+            None => seen.release_digest == Some(self.wish.release.digest),
+        }
     }
 
     /// Says how the wish stands, and keeps since when.
@@ -159,6 +172,7 @@ impl Item {
             processes: vec![],
             observed: self.running(),
             redeploy: self.wish.release.redeploy.filter(|_| !self.is_due()),
+            slot: self.routes(),
             port: None,
             healthy: match health {
                 Some(Condition::Healthy) => Some(true),
@@ -202,15 +216,54 @@ impl Item {
         }
     }
 
+    /// Compares where a router sends everything with where it is to.
+    fn compared_slot(&self, wanted: Slot, seen: &Observation) -> (Proof, String) {
+        let why = match seen.slot {
+            Some(found) if found == wanted => {
+                if seen.health == Some(Condition::Unhealthy) && !self.proved {
+                    let why = format!(
+                        "everything goes to {wanted}, and it is not healthy: {}",
+                        seen.why
+                    );
+                    return (Proof::Pending, why);
+                }
+                return (Proof::Converged, String::new());
+            }
+            Some(found) => format!("everything goes to {found}, wanted is {wanted}"),
+            None if seen.why.is_empty() => format!("nothing goes to any slot, wanted is {wanted}"),
+            None => format!("nothing goes to any slot: {}", seen.why),
+        };
+        (self.off(), why)
+    }
+
+    /// Returns what it is called that something else is seen than wanted.
+    fn off(&self) -> Proof {
+        if self.proved {
+            Proof::Drifted
+        } else {
+            Proof::Pending
+        }
+    }
+
     /// Compares what was seen with what is wanted.
     fn compared(&self, seen: &Observation) -> (Proof, String) {
         let (wanted, version) = (self.wish.release.digest, &self.wish.release.version);
+        if let (DesiredState::Running, Some(slot), true) = (
+            self.wish.state,
+            self.wish.slot,
+            seen.source != Source::Declared,
+        ) {
+            return self.compared_slot(slot, seen);
+        }
         match (self.wish.state, seen.release_digest) {
             _ if seen.source == Source::Declared => {
                 let why = "declared by the tool, proved by nothing: its `observe` has to read the digest from the process or the image";
                 (Proof::Unknown, why.to_owned())
             }
-            (DesiredState::Stopped, None) => (Proof::Stopped, String::new()),
+            (DesiredState::Stopped, None) => match seen.slot {
+                None => (Proof::Stopped, String::new()),
+                Some(slot) => (Proof::Pending, format!("everything still goes to {slot}")),
+            },
             (DesiredState::Running, Some(found)) if found == wanted => {
                 if seen.health == Some(Condition::Unhealthy) && !self.proved {
                     let why = format!("{version} runs and is not healthy: {}", seen.why);
@@ -224,28 +277,14 @@ impl Item {
                     found.short(),
                     wanted.short()
                 );
-                (
-                    if self.proved {
-                        Proof::Drifted
-                    } else {
-                        Proof::Pending
-                    },
-                    why,
-                )
+                (self.off(), why)
             }
             (DesiredState::Running, None) => {
                 let why = match seen.why.as_str() {
                     "" => "nothing of the service runs there".to_owned(),
                     why => format!("nothing of the service runs there: {why}"),
                 };
-                (
-                    if self.proved {
-                        Proof::Drifted
-                    } else {
-                        Proof::Pending
-                    },
-                    why,
-                )
+                (self.off(), why)
             }
             (DesiredState::Stopped, Some(found)) => (
                 Proof::Pending,
@@ -275,6 +314,7 @@ pub(super) mod tests {
         Observation {
             host: "web-1".parse().unwrap(),
             release_digest: version.map(|version| Digest::of(version.as_bytes())),
+            slot: None,
             source,
             health: Some(health),
             at: None,
@@ -442,6 +482,65 @@ pub(super) mod tests {
             at(0),
         );
         assert_eq!(item.report(EVERY_MS, 0, at(0)).failed_checks, 0);
+    }
+
+    /// Returns the proof of a router that is to send everything to green, after one look.
+    fn routes_to(found: Option<Slot>, source: Source) -> (Proof, String) {
+        let mut item = item("lb-1", 2, "2.0");
+        (item.wish.slot, item.applied) = (Some(Slot::Green), 2);
+        let seen = Observation {
+            slot: found,
+            why: String::new(),
+            ..observation(None, source, Condition::Healthy)
+        };
+        item.look(Ok(seen), 100, at(100));
+        let reported = item.report(EVERY_MS, 200, at(200));
+        assert_eq!(reported.slot, found);
+        (reported.proof, reported.why)
+    }
+
+    #[test]
+    fn a_router_is_proved_by_the_slot_it_was_seen_to_use() {
+        let green = routes_to(Some(Slot::Green), Source::Process);
+        assert_eq!(green, (Proof::Converged, String::new()));
+        let blue = routes_to(Some(Slot::Blue), Source::Process);
+        let why = "everything goes to blue, wanted is green".to_owned();
+        assert_eq!(blue, (Proof::Pending, why));
+        let none = routes_to(None, Source::Process);
+        assert_eq!(none.0, Proof::Pending);
+        let declared = routes_to(Some(Slot::Green), Source::Declared);
+        assert_eq!(declared.0, Proof::Unknown);
+    }
+
+    #[test]
+    fn a_router_that_turned_by_itself_has_drifted() {
+        let mut item = item("lb-1", 2, "2.0");
+        (item.wish.slot, item.applied) = (Some(Slot::Green), 2);
+        for (slot, proof) in [
+            (Slot::Green, Proof::Converged),
+            (Slot::Blue, Proof::Drifted),
+        ] {
+            let seen = Observation {
+                slot: Some(slot),
+                ..observation(None, Source::Process, Condition::Healthy)
+            };
+            item.look(Ok(seen), 100, at(100));
+            assert_eq!(item.report(EVERY_MS, 200, at(200)).proof, proof);
+        }
+    }
+
+    #[test]
+    fn a_router_of_nothing_is_proved_by_no_slot() {
+        let mut item = item("lb-1", 2, "2.0");
+        (item.wish.state, item.applied) = (DesiredState::Stopped, 2);
+        for (slot, proof) in [(Some(Slot::Blue), Proof::Pending), (None, Proof::Stopped)] {
+            let seen = Observation {
+                slot,
+                ..observation(None, Source::Process, Condition::Unknown)
+            };
+            item.look(Ok(seen), 100, at(100));
+            assert_eq!(item.report(EVERY_MS, 200, at(200)).proof, proof);
+        }
     }
 
     #[test]

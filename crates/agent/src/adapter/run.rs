@@ -79,6 +79,7 @@ pub fn check(
         service: service.clone(),
         environment: environment.clone(),
         release: None,
+        slot: None,
         targets: adapter.targets.iter().map(bare).collect(),
         params: adapter.params.clone(),
     };
@@ -410,6 +411,7 @@ impl Worker {
             service: wish.service.clone(),
             environment: wish.environment.clone(),
             release: (wish.state == DesiredState::Running).then(|| self.release(wish, path)),
+            slot: wish.slot,
             targets: called
                 .iter()
                 .map(|item| contract::Target {
@@ -453,7 +455,9 @@ impl Worker {
         let Some(client) = self
             .fetcher
             .as_ref()
-            .filter(|_| self.tool.wants_file() && wish.state == DesiredState::Running)
+            // A router runs nothing itself.
+            .filter(|_| wish.slot.is_none() && wish.state == DesiredState::Running)
+            .filter(|_| self.tool.wants_file())
         else {
             return Ok(None);
         };

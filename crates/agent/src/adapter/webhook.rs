@@ -171,6 +171,7 @@ mod tests {
             service: "shop".parse().unwrap(),
             environment: "production".parse().unwrap(),
             release: None,
+            slot: None,
             targets: vec![target],
             params: serde_json::Map::default(),
         }

@@ -47,6 +47,7 @@ impl Worker {
                 .collect(),
             observed: None,
             redeploy: alive.and_then(|slot| slot.desired.release.redeploy),
+            slot: None,
             port: alive.and_then(|slot| slot.port),
             healthy: alive.map(|_| self.is_healthy()),
             proof,
@@ -112,6 +113,12 @@ impl Worker {
     fn proof(&self) -> (Proof, String) {
         if let Some(foreigner) = &self.foreigner {
             return (Proof::Drifted, foreigner.clone());
+        }
+        if let Some(slot) = self.record.wish.slot {
+            let why = format!(
+                "a router is to send everything to {slot}, which an agent cannot do: let an adapter join in its place"
+            );
+            return (Proof::Blocked, why);
         }
         match &self.record.outcome {
             Outcome::Reverted { why } => (Proof::Reverted, why.clone()),

@@ -430,6 +430,7 @@ pub(crate) fn wish(version: &str, bytes: &[u8]) -> Desired {
             interval: Duration::from_millis(200),
         }),
         keep: 1,
+        slot: None,
     }
 }
 

@@ -62,6 +62,7 @@ fn environment(at: At) -> Option<EnvironmentPlan> {
         freeze: freeze?,
         if_running: if_running?,
         redeploy: redeploy?,
+        blue_green: way.blue_green,
     })
 }
 
@@ -123,7 +124,7 @@ fn watch(at: At) -> Option<Duration> {
     Some(watch)
 }
 
-fn labels(at: &At) -> Option<Labels> {
+pub(super) fn labels(at: &At) -> Option<Labels> {
     let pairs = named(at, |_, name| Some(name.to_owned()), label_value)?;
     Labels::new(pairs).map_err(|error| at.sentence(&error)).ok()
 }

@@ -16,6 +16,7 @@ mod selector;
 mod service;
 mod shape;
 mod signal;
+mod slots;
 mod strategy;
 mod substitute;
 mod summary;

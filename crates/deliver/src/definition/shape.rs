@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use model::deliver::{ArtifactFormat, AtDeadline, IfRunning};
+use model::deliver::{ArtifactFormat, AtDeadline, IfRunning, JudgeIdle};
 use model::limit;
 use model::observe::{Level, Unit, Worse};
 use schemars::generate::SchemaSettings;
@@ -255,7 +255,7 @@ struct Metrics {
     interval: Option<Duration>,
 }
 
-/// How a release gets to one place: one of four strategies.
+/// How a release gets to one place: one of five strategies.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Environment {
@@ -263,6 +263,7 @@ enum Environment {
     Canary(WithCanary),
     Rolling(Rolling),
     All(AllAtOnce),
+    BlueGreen(Box<TwoSlots>),
 }
 
 /// Ring by ring, in the order of `rings`.
@@ -398,6 +399,56 @@ struct AllAtOnce {
     deadline: Option<Duration>,
     /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
     at_deadline: Option<AtDeadline>,
+}
+
+/// To the slot that serves nobody; then routers send everything there.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct TwoSlots {
+    /// To the slot that serves nobody; then routers send everything there.
+    #[schemars(extend("const" = "blue_green"))]
+    strategy: String,
+    /// Labels; a host takes part when it carries all of them. Routers need not.
+    hosts: Labels,
+    /// Fewer enrolled hosts than this, in both slots, refuse the rollout.
+    #[schemars(range(min = 1))]
+    expected: Option<u32>,
+    /// Hosts of the idle slot that may be updating or unknown at once. Default: all of them.
+    #[schemars(range(min = 1))]
+    max_unavailable: Option<u32>,
+    /// After a host's process was started, how long its counts are left out. Default: 10s.
+    warmup: Option<Duration>,
+    /// How long a release that is live stays watched, at most 7d; 0s is not at all. Default: 1h.
+    watch: Option<Duration>,
+    /// When no host is asked for anything new; such a rollout waits and goes on by itself.
+    #[schemars(length(max = limit::FREEZES))]
+    freeze: Option<Vec<Freeze>>,
+    /// What a release does that comes while another one is on its way. Default: supersede.
+    if_running: Option<IfRunning>,
+    /// Has every host set up anew with what it runs, from time to time. Default: never.
+    redeploy: Option<Redeploy>,
+    /// The labels that tell the slots apart. Default: `slot: blue` and `slot: green`.
+    slots: Option<Slots>,
+    /// Labels of the hosts that send traffic to a slot: those of an adapter's targets.
+    router: Labels,
+    /// What the idle slot passes on: traffic that reaches it, or proof, health and time. Default: traffic.
+    judge: Option<JudgeIdle>,
+    /// How long the slot before keeps running behind a swap, at most 30d; 0s is not at all. Default: 1h.
+    keep_warm: Option<Duration>,
+    /// The least time the idle slot is watched. Default: 5m.
+    bake: Option<Duration>,
+    /// The most time the idle slot is watched, counted from the same start. Default: 60m.
+    deadline: Option<Duration>,
+    /// What happens then if harm could not be excluded and there is no sign of it. Default: go.
+    at_deadline: Option<AtDeadline>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Slots {
+    /// A host of the environment is in the slot when it carries these as well.
+    blue: Labels,
+    green: Labels,
 }
 
 /// Every week, or once.

@@ -3,17 +3,19 @@
 //! `all`, `rolling` and `canary` are short ways to write rings: `all` is one ring with everybody in it,
 //! asked at once; `rolling` is the same ring within a budget; `canary` is a first ring in front of it.
 //! They become rings here, where the file is read, so that behind this place there is one way through
-//! an environment, with one planner, one judge and one undo.
+//! an environment, with one planner, one judge and one undo. `blue_green` is two rings as well: the idle
+//! slot, and the routers behind it; which slot is idle is known when a rollout begins.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use model::RingName;
-use model::deliver::{AtDeadline, RingSize, RingSpec};
+use model::deliver::{AtDeadline, BlueGreen, RingSize, RingSpec};
 
 use super::at::At;
 use super::environment::{rings, size};
 use super::map::Map;
+use super::slots::{self, blue_green};
 
 const BAKE: Duration = Duration::from_secs(5 * 60);
 const DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -25,6 +27,7 @@ pub(super) struct Way {
     pub(super) rings: Vec<RingSpec>,
     /// None: everybody at once.
     pub(super) max_unavailable: Option<u32>,
+    pub(super) blue_green: Option<BlueGreen>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,10 +36,12 @@ enum Strategy {
     Rolling,
     Canary,
     Rings,
+    BlueGreen,
 }
 
-const STRATEGIES: [(&str, Strategy); 4] = [
+const STRATEGIES: [(&str, Strategy); 5] = [
     ("all", Strategy::All),
+    ("blue_green", Strategy::BlueGreen),
     ("canary", Strategy::Canary),
     ("rings", Strategy::Rings),
     ("rolling", Strategy::Rolling),
@@ -49,15 +54,14 @@ impl Strategy {
             Strategy::Rolling => "rolling",
             Strategy::Canary => "canary",
             Strategy::Rings => "rings",
+            Strategy::BlueGreen => "blue_green",
         }
     }
 }
 
 /// Reads `strategy` and the keys it gives a meaning to; the others it refuses.
 pub(super) fn way(map: &mut Map) -> Option<Way> {
-    let strategy = map.required("strategy", "rings", |at| {
-        at.choice(&STRATEGIES, &["blue_green"])
-    });
+    let strategy = map.required("strategy", "rings", |at| at.choice(&STRATEGIES, &[]));
     if strategy.is_none() && map.has("strategy") {
         // Another strategy has other keys: it alone is worth a word.
         know_all_keys(map);
@@ -66,16 +70,24 @@ pub(super) fn way(map: &mut Map) -> Option<Way> {
     let named = strategy.is_some();
     let strategy = strategy.unwrap_or_else(|| meant(map));
     let max_unavailable = match strategy {
-        Strategy::All => map.optional("max_unavailable", |at| at.count(1)),
+        // The idle slot serves nobody.
+        Strategy::All | Strategy::BlueGreen => map.optional("max_unavailable", |at| at.count(1)),
         Strategy::Rolling | Strategy::Canary | Strategy::Rings => {
             map.or("max_unavailable", ONE, |at| at.count(1).map(Some))
         }
     };
+    let blue_green = match strategy {
+        Strategy::BlueGreen => blue_green(map).map(Some),
+        Strategy::All | Strategy::Rolling | Strategy::Canary | Strategy::Rings => Some(None),
+    };
     let rings = rings_of(strategy, map);
     refuse_keys_of_others(strategy, map);
+    let (mut rings, blue_green) = (rings?, blue_green?);
+    rings.extend(blue_green.as_ref().map(swap));
     Some(Way {
-        rings: rings?,
+        rings,
         max_unavailable: max_unavailable?,
+        blue_green,
     })
     .filter(|_| named)
 }
@@ -84,7 +96,7 @@ fn know_all_keys(map: &mut Map) {
     for key in ["max_unavailable", "rings", "canary"] {
         drop(map.get(key));
     }
-    for key in WATCH_KEYS {
+    for key in WATCH_KEYS.into_iter().chain(slots::KEYS) {
         drop(map.get(key));
     }
 }
@@ -93,6 +105,8 @@ fn know_all_keys(map: &mut Map) {
 fn meant(map: &Map) -> Strategy {
     if map.has("canary") && !map.has("rings") {
         Strategy::Canary
+    } else if map.has("router") || map.has("slots") {
+        Strategy::BlueGreen
     } else if WATCH_KEYS.iter().any(|key| map.has(key)) && !map.has("rings") {
         Strategy::Rolling
     } else {
@@ -106,13 +120,26 @@ fn rings_of(strategy: Strategy, map: &mut Map) -> Option<Vec<RingSpec>> {
     }
     let canary = match strategy {
         Strategy::Canary => map.required("canary", "1", canary_size).map(Some),
-        Strategy::All | Strategy::Rolling | Strategy::Rings => Some(None),
+        Strategy::All | Strategy::Rolling | Strategy::Rings | Strategy::BlueGreen => Some(None),
     };
     let watched = watched(map);
     let (canary, watched) = (canary?, watched?);
+    if strategy == Strategy::BlueGreen {
+        return Some(vec![watched.ring("idle", RingSize::Rest)]);
+    }
     let first = canary.map(|hosts| watched.ring("canary", hosts));
     let last = watched.ring("everyone", RingSize::Rest);
     Some(first.into_iter().chain([last]).collect())
+}
+
+/// Is the ring of the routers: it is watched behind the rollout, as every last ring is.
+fn swap(slots: &BlueGreen) -> RingSpec {
+    let watched = Watched {
+        bake: Duration::ZERO,
+        deadline: Duration::ZERO,
+        at_deadline: AtDeadline::default(),
+    };
+    watched.ring("swap", RingSize::Match(slots.router.clone()))
 }
 
 /// Reads whom the canary takes; everybody is no canary.
@@ -201,10 +228,16 @@ fn refuse_keys_of_others(strategy: Strategy, map: &mut Map) {
             map.refused("canary", says_nothing("canary"), remedy.to_owned());
         }
         Strategy::Canary => refuse_rings(map, says_nothing("rings")),
-        Strategy::All | Strategy::Rolling => {
+        Strategy::All | Strategy::Rolling | Strategy::BlueGreen => {
             refuse_rings(map, says_nothing("rings"));
             let remedy = "remove it, or write `strategy: canary`".to_owned();
             map.refused("canary", says_nothing("canary"), remedy);
+        }
+    }
+    if strategy != Strategy::BlueGreen {
+        for key in slots::KEYS {
+            let remedy = "remove it, or write `strategy: blue_green`".to_owned();
+            map.refused(key, says_nothing(key), remedy);
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use model::act::{Destination, Do, Procedure};
 use model::deliver::{
-    AtDeadline, Check, Compatibility, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook,
-    Hooks, IfRunning, Owner, RedeployRule, RingSize, RingSpec, Run, Within,
+    AtDeadline, BlueGreen, Check, Compatibility, Definition, Drain, DrainAsk, EnvironmentPlan,
+    Health, Hook, Hooks, IfRunning, JudgeIdle, Owner, RedeployRule, RingSize, RingSpec, Run,
+    Within,
 };
 use model::observe::{Signal, SignalKind, Worse};
 use model::time::short;
@@ -180,12 +181,15 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
         None => "all at once".to_owned(),
     };
     let mut lines = vec![format!("in {name}, on {hosts}{expected}, {budget}:")];
-    lines.extend(
-        plan.rings
-            .iter()
-            .enumerate()
-            .map(|(i, spec)| format!("  {}. {}", i + 1, ring(spec))),
-    );
+    match &plan.blue_green {
+        Some(slots) => lines.extend(blue_green(plan, slots)),
+        None => lines.extend(
+            plan.rings
+                .iter()
+                .enumerate()
+                .map(|(i, spec)| format!("  {}. {}", i + 1, ring(spec))),
+        ),
+    }
     if plan.if_running == IfRunning::Queue {
         lines.push("  while another release is on its way it waits".to_owned());
     }
@@ -196,7 +200,7 @@ fn environment_lines(name: &EnvironmentName, plan: &EnvironmentPlan) -> Vec<Stri
     if plan
         .rings
         .last()
-        .is_some_and(|ring| ring.hosts != RingSize::Rest)
+        .is_some_and(|ring| ring.hosts != RingSize::Rest && plan.blue_green.is_none())
     {
         lines.push("  hosts in none of these rings keep what they run".to_owned());
     }
@@ -220,6 +224,38 @@ fn redeploy(rule: &RedeployRule) -> String {
         Some(Within { from, to, zone }) => format!(", beginning between {from} and {to}, {zone}"),
     };
     format!("  every {every} its hosts are set up anew with what they run{when}")
+}
+
+fn blue_green(plan: &EnvironmentPlan, slots: &BlueGreen) -> Vec<String> {
+    let idle = plan.rings.first();
+    let passes = idle.map_or_else(String::new, |idle| {
+        let (bake, deadline) = (short(idle.bake), short(idle.deadline));
+        match (slots.judge, idle.at_deadline) {
+            (JudgeIdle::Proof, _) => {
+                format!("watched for {bake}; it passes on proof, health and time")
+            }
+            (JudgeIdle::Traffic, AtDeadline::Go) => format!(
+                "judged for {bake} to {deadline} by the test or mirrored traffic that reaches it; goes on then if there was traffic and no sign of harm"
+            ),
+            (JudgeIdle::Traffic, AtDeadline::Hold) => format!(
+                "judged for {bake} to {deadline} by the test or mirrored traffic that reaches it; asks a person then"
+            ),
+        }
+    });
+    let warm = match slots.keep_warm {
+        Duration::ZERO => "the slot before stops at once".to_owned(),
+        warm => format!("the slot before keeps running for {}", short(warm)),
+    };
+    vec![
+        format!(
+            "  1. the idle slot, blue ({}) or green ({}), {passes}",
+            slots.blue, slots.green
+        ),
+        format!(
+            "  2. swap: routers with {} send everything to it; {warm}",
+            slots.router
+        ),
+    ]
 }
 
 fn ring(ring: &RingSpec) -> String {

@@ -1,6 +1,6 @@
 //! Whose counts are compared with whose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::deliver::{RingHost, Rollout};
 use model::{HostId, Timestamp};
@@ -22,7 +22,8 @@ pub struct Arms {
 /// Returns the arms of a rollout: hosts that are silent, retired or prove nothing are in none.
 pub fn arms(rollout: &Rollout, hosts: &BTreeMap<HostId, HostFacts>, now: Timestamp) -> Arms {
     let mut arms = Arms::default();
-    for host in rollout.hosts() {
+    let routers: BTreeSet<HostId> = rollout.routers().iter().map(|host| host.id).collect();
+    for host in rollout.members().filter(|host| !routers.contains(&host.id)) {
         let Some(started_at) = proved_process(rollout, host, hosts.get(&host.id), now) else {
             continue;
         };

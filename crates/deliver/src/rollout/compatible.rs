@@ -55,7 +55,9 @@ impl Planner<'_> {
 
     /// Returns why an undo may not begin.
     pub(super) fn no_way_back(&self) -> Option<NoWayBack> {
-        gate::back(self.gates.compatibility?)
+        // While the slot before serves, an undo brings nothing back to it.
+        let serves = self.next.swap.is_some() && !self.may_be_swapped();
+        gate::back(self.gates.compatibility.filter(|_| !serves)?)
     }
 
     /// Voids an order to undo that leads to a release which does not fit any more. What failed stays held.

@@ -47,7 +47,7 @@ pub fn exclude(rollout: &Rollout, host: HostId, word: Excluded) -> Result<Rollou
         return Err(ExcludeRefusal::NoMember { change, host });
     }
     let mut next = rollout.clone();
-    let is_only_ring = next.rings.len() == 1;
+    let (is_only_ring, has_routers) = (next.rings.len() == 1, next.swap.is_some());
     let last = next.rings.len().saturating_sub(1);
     for (index, ring) in next.rings.iter_mut().enumerate() {
         let Some(position) = ring.hosts.iter().position(|member| member.id == host) else {
@@ -55,7 +55,9 @@ pub fn exclude(rollout: &Rollout, host: HostId, word: Excluded) -> Result<Rollou
         };
         let stays = |member: &RingHost| member.id != host && member.excluded.is_none();
         // The last ring shows nothing to another, so it may be empty unless it is all there is.
-        let may_be_empty = ring.passed_at.is_some() || (index == last && !is_only_ring);
+        // Not so the routers, without whom nothing is swapped.
+        let may_be_empty =
+            ring.passed_at.is_some() || (index == last && !is_only_ring && !has_routers);
         if !may_be_empty && !ring.hosts.iter().any(stays) {
             return Err(ExcludeRefusal::LastOfRing {
                 change,

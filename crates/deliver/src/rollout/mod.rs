@@ -16,6 +16,8 @@
 //! Of several services shipped as one each is a rollout. A part stays `Planned` until those it needs are `Done`,
 //! and `Undoing` asks nobody until those that need it are back (`together`).
 //!
+//! Where two slots take turns (`slots`, `swap`) the idle one is the first ring and the routers are the last.
+//!
 //! A rollout that is `Done` stays watched for a while (`watch`); what the judge finds by then undoes it on
 //! the same path.
 //!
@@ -36,8 +38,10 @@ mod planner;
 mod queue;
 mod rehearsal;
 mod ring;
+mod slots;
 mod standing;
 mod start;
+mod swap;
 mod together;
 mod undo;
 mod wake;
@@ -48,7 +52,7 @@ use std::time::Duration;
 
 use model::deliver::{
     Desired, DesiredState, FreezeRule, GateFacts, Host, Priority, Proof, ReleaseNumber, ReleaseRef,
-    Reported, Rollout, RolloutState,
+    Reported, Rollout, RolloutState, Slot,
 };
 use model::judge::{LastLook, SeenReport, Verdict};
 use model::observe::{Change, ChangeKind, ChangeState};
@@ -111,6 +115,7 @@ impl HostFacts {
                 redeploy: desired.release.redeploy,
                 generation: desired.generation,
                 state: desired.state,
+                slot: desired.slot,
             }),
             reported,
             name: host.name,
@@ -170,6 +175,8 @@ pub struct DesiredFacts {
     pub redeploy: Option<ChangeId>,
     pub generation: u64,
     pub state: DesiredState,
+    /// Of a router.
+    pub slot: Option<Slot>,
 }
 
 /// Is everything that follows from one look; the executor has no choice left.
@@ -201,7 +208,9 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Release(ReleaseRef),
-    /// Nothing: the undo of a first release.
+    /// A router runs nothing itself: it sends everything to the slot, where the release runs.
+    Routed(ReleaseRef, Slot),
+    /// Nothing: the undo of a first release, and a slot that is idle.
     Stopped,
 }
 

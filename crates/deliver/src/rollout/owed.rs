@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use model::HostId;
-use model::deliver::{GateFacts, Host, Priority, Rollout, RolloutState};
+use model::deliver::{BlueGreen, GateFacts, Host, Priority, Ring, Rollout, RolloutState, Swap};
 
+use super::slots::{is_in, is_router};
 use super::{Ask, Wanted};
 use crate::gate;
 
@@ -18,20 +19,38 @@ pub fn owed(newest: &Rollout, hosts: &[Host], has_wish: impl Fn(HostId) -> bool)
     let (RolloutState::Done { .. }, Some(last)) = (&newest.state, newest.rings.last()) else {
         return vec![];
     };
-    let members: BTreeSet<HostId> = newest.hosts().map(|member| member.id).collect();
+    let members: BTreeSet<HostId> = newest.members().map(|member| member.id).collect();
     let fits = |host: &&Host| {
-        host.retired_at.is_none()
-            && host.labels.contains_all(&newest.plan.hosts)
-            && !members.contains(&host.id)
-            && !has_wish(host.id)
+        host.retired_at.is_none() && !members.contains(&host.id) && !has_wish(host.id)
     };
-    let ask = |host: &Host| Ask {
-        host: host.id,
-        what: Wanted::Release(newest.release.clone()),
-        priority: Priority::Rollout,
-        ring: last.name.clone(),
+    let ask = |host: &Host| {
+        let (what, ring) = match (&newest.plan.blue_green, &newest.swap) {
+            (Some(slots), Some(swap)) => part(newest, slots, swap, host)?,
+            (None, _) | (_, None) => (Wanted::Release(newest.release.clone()), last),
+        };
+        let is_router = matches!(what, Wanted::Routed(..));
+        (is_router || host.labels.contains_all(&newest.plan.hosts)).then(|| Ask {
+            host: host.id,
+            what,
+            priority: Priority::Rollout,
+            ring: ring.name.clone(),
+        })
     };
-    hosts.iter().filter(fits).map(ask).collect()
+    hosts.iter().filter(fits).filter_map(ask).collect()
+}
+
+/// Returns what a host of two slots is owed, and in which ring: one of the idle slot nothing.
+fn part<'a>(
+    newest: &'a Rollout,
+    slots: &BlueGreen,
+    swap: &Swap,
+    host: &Host,
+) -> Option<(Wanted, &'a Ring)> {
+    let (release, mut rings) = (newest.release.clone(), newest.rings.iter());
+    if is_in(slots, swap.to, host) {
+        return Some((Wanted::Release(release), rings.next()?));
+    }
+    is_router(slots, host).then_some((Wanted::Routed(release, swap.to), rings.next_back()?))
 }
 
 /// Tells whether hosts that joined late may be asked for the release now; what runs elsewhere and does not

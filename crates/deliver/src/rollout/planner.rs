@@ -10,6 +10,7 @@ use model::judge::{LastLook, Verdict, VerdictState};
 use model::{Fact, HostId, HostName, Kind, RingName, Timestamp};
 
 use super::standing::{Standing, is_asked, standing};
+use super::swap::{Routed, routed};
 use super::{Ask, Gates, HostFacts, JudgeFacts, Plan, Wanted, seen};
 
 pub(super) struct Planner<'a> {
@@ -19,10 +20,12 @@ pub(super) struct Planner<'a> {
     pub(super) last_look: Option<&'a LastLook>,
     pub(super) gates: Gates<'a>,
     pub(super) now: Timestamp,
-    /// What the rollout brings to its hosts.
-    pub(super) release: Wanted,
+    /// What the rollout brings to its hosts, apart from routers.
+    release: Wanted,
     /// What an undo brings back to them.
-    pub(super) back: Wanted,
+    back: Wanted,
+    /// The same of routers.
+    routed: Option<Routed>,
     pub(super) order_done: bool,
     ask: Vec<Ask>,
     /// Whom `ask` holds.
@@ -46,7 +49,8 @@ impl<'a> Planner<'a> {
             gates,
             now,
             release: Wanted::Release(rollout.release.clone()),
-            back: wanted_by_undo(rollout.previous.as_ref()),
+            back: wanted_by_undo(rollout.back_to(0)),
+            routed: routed(rollout),
             order_done: false,
             ask: Vec::new(),
             asked: BTreeSet::new(),
@@ -68,7 +72,10 @@ impl<'a> Planner<'a> {
             RolloutState::Undoing { since } | RolloutState::Stuck { since, .. } => {
                 self.advance_undo(since);
             }
-            RolloutState::Done { .. } => self.advance_watch(),
+            RolloutState::Done { .. } => {
+                self.advance_watch();
+                self.advance_warm();
+            }
             RolloutState::Undone { .. } | RolloutState::Superseded { .. } => {}
         }
     }
@@ -159,6 +166,29 @@ impl<'a> Planner<'a> {
         };
     }
 
+    /// Returns what the rollout brings to a host.
+    pub(super) fn wanted(&self, host: &RingHost) -> &Wanted {
+        match &self.routed {
+            Some(routed) if self.is_router(host) => &routed.there,
+            Some(_) | None => &self.release,
+        }
+    }
+
+    /// Returns what an undo brings back to a host.
+    pub(super) fn back(&self, host: &RingHost) -> &Wanted {
+        match &self.routed {
+            Some(routed) if self.is_router(host) => &routed.back,
+            Some(_) | None => &self.back,
+        }
+    }
+
+    pub(super) fn is_router(&self, host: &RingHost) -> bool {
+        self.next
+            .routers()
+            .iter()
+            .any(|router| router.id == host.id)
+    }
+
     pub(super) fn facts_of(&self, host: &RingHost) -> Option<&'a HostFacts> {
         self.hosts.get(&host.id)
     }
@@ -166,7 +196,7 @@ impl<'a> Planner<'a> {
     /// Returns where a host stands on the way to the rollout's release. An excluded one that proves it
     /// counts like any other.
     pub(super) fn stands(&self, host: &RingHost) -> Standing {
-        match standing(self.facts_of(host), &self.release) {
+        match standing(self.facts_of(host), self.wanted(host)) {
             stands @ (Standing::Retired | Standing::Proved) => stands,
             _ if host.excluded.is_some() => Standing::Excluded,
             stands => stands,

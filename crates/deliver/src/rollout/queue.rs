@@ -69,9 +69,11 @@ pub fn place(
 }
 
 impl Unfinished<'_> {
-    /// Tells whether nobody takes over from it: it goes back, or other services stand or fall with it.
+    /// Tells whether nobody takes over from it: it goes back, other services stand or fall with it, or its
+    /// routers were asked, so that nobody knows which slot serves until they answer.
     fn is_waited_for(&self) -> bool {
-        self.is_going_back() || self.rollout.together.is_some()
+        let swaps = self.rollout.routers().iter().any(|host| host.is_changed());
+        self.is_going_back() || self.rollout.together.is_some() || swaps
     }
 
     /// Tells whether it is being undone, or will be without anybody's word: its end is what the hosts are
@@ -164,6 +166,8 @@ pub struct Begin<'a> {
     pub release: &'a Release,
     /// The last proved-good release there by now.
     pub previous: Option<ReleaseRef>,
+    /// The rollout that brought it.
+    pub brought_by: Option<&'a Rollout>,
     /// All enrolled hosts that are not retired, in any order.
     pub hosts: &'a [Host],
     pub now: Timestamp,
@@ -176,6 +180,7 @@ pub fn begin(waiting: &Rollout, with: Begin<'_>) -> (Rollout, Vec<(Kind, Fact)>)
         change: waiting.change,
         release: with.release,
         previous: with.previous,
+        brought_by: with.brought_by,
         environment: waiting.environment.clone(),
         hosts: with.hosts,
         redeploy: false, // none waits: it would bring what runs by then

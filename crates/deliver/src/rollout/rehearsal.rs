@@ -209,16 +209,23 @@ impl<'a> Play<'a> {
         let Some(host) = self.hosts.get_mut(&ask.host) else {
             return;
         };
-        let (release, state, proof) = match &ask.what {
-            Wanted::Release(release) => (release, DesiredState::Running, Proof::Converged),
-            Wanted::Stopped => (&self.rollout.release, DesiredState::Stopped, Proof::Stopped),
+        let (release, slot) = match &ask.what {
+            Wanted::Release(release) => (Some(release), None),
+            Wanted::Routed(release, slot) => (Some(release), Some(*slot)),
+            Wanted::Stopped => (None, None),
         };
+        let (state, proof) = match release {
+            Some(_) => (DesiredState::Running, Proof::Converged),
+            None => (DesiredState::Stopped, Proof::Stopped),
+        };
+        let release = release.unwrap_or(&self.rollout.release);
         let generation = host.desired.as_ref().map_or(1, |d| d.generation + 1);
         host.desired = Some(DesiredFacts {
             release: release.number,
             redeploy: release.redeploy,
             generation,
             state,
+            slot,
         });
         if host.unknown_since.is_none() {
             let reported = proves(&self.rollout, generation, proof, self.now);
@@ -239,6 +246,7 @@ fn proves(rollout: &Rollout, generation: u64, proof: Proof, now: Timestamp) -> R
         processes: Vec::new(),
         observed: None,
         redeploy: None,
+        slot: None,
         port: None,
         healthy: None,
         proof,

@@ -88,6 +88,9 @@ impl Planner<'_> {
         let budget = budget.map_or(usize::MAX, |hosts| hosts as usize);
         let mut left = budget.saturating_sub(unavailable);
         for ring in 0..=ring {
+            if self.is_slot_missing(ring) {
+                continue;
+            }
             for position in 0..self.next.rings[ring].hosts.len() {
                 let host = &self.next.rings[ring].hosts[position];
                 let costs = match self.stands(host) {
@@ -116,7 +119,7 @@ impl Planner<'_> {
             self.tell(Kind::Change, Fact::RingStarted { ring, hosts });
         }
         self.next.rings[ring].hosts[position].touched = true;
-        let release = self.release.clone();
+        let release = self.wanted(&self.next.rings[ring].hosts[position]).clone();
         self.ask(host, &release, Priority::Rollout, &name);
     }
 
@@ -137,8 +140,13 @@ impl Planner<'_> {
             .all(|h| self.is_settled(h));
         if proved && of > 0 && self.next.rings[ring].proved_at.is_none() {
             self.next.rings[ring].proved_at = Some(self.now);
-            let ring = self.next.rings[ring].name.clone();
-            self.tell(Kind::Outcome, Fact::RingProved { ring, hosts: of });
+            let name = self.next.rings[ring].name.clone();
+            let fact = Fact::RingProved {
+                ring: name,
+                hosts: of,
+            };
+            self.tell(Kind::Outcome, fact);
+            self.tell_swapped(ring);
         }
     }
 
@@ -153,6 +161,7 @@ impl Planner<'_> {
             .blocked()
             .or_else(|| self.incompatible_before(ring))
             .or_else(|| self.frozen_before(ring))
+            .or_else(|| self.without_anybody(ring))
             .or_else(|| self.waiting_for(ring));
         if let Some(reason) = held {
             return Step::Hold(reason);
@@ -206,6 +215,13 @@ impl Planner<'_> {
             host: host.name.clone(),
             why,
         })
+    }
+
+    /// Returns the hold of a swap without a slot or a router to it; a person takes it back.
+    fn without_anybody(&self, ring: usize) -> Option<HeldReason> {
+        let hosts = self.nobody_left(ring)?;
+        let (proved, of) = self.counts();
+        Some(HeldReason::WaitingFor { hosts, proved, of })
     }
 
     /// Returns whom the ring waits for when that is all it can do: every host in its way is silent, or
@@ -267,7 +283,7 @@ impl Planner<'_> {
     pub(super) fn stalls_at(&self, host: &RingHost) -> Option<Timestamp> {
         let facts = self.facts_of(host)?;
         if host.touched || !host.left_by_another {
-            return stalled_from(facts, &self.release);
+            return stalled_from(facts, self.wanted(host));
         }
         let reported = facts.reported.as_ref()?;
         (!self.has_settled(host)).then(|| reported.since + STALLED_AFTER)
@@ -316,11 +332,17 @@ impl Planner<'_> {
                 at_deadline(verdict, false)
             };
         }
+        if self.next.is_swap_ring(ring) {
+            return Step::Pass("swapped".into());
+        }
         if self.next.previous.is_none() {
             return Step::Pass("unjudged".into());
         }
         if !self.next.judged {
             return Step::Pass("unjudged, no signals".into());
+        }
+        if self.is_proof_enough() {
+            return Step::Pass("unjudged, by proof".into());
         }
         match verdict {
             Some(v) if v.state == VerdictState::Pass && v.at >= proved_at => {
@@ -360,6 +382,7 @@ impl Planner<'_> {
         let after_ms = millis_between(self.next.started_at, self.now);
         self.tell(Kind::Outcome, Fact::RolloutDone { hosts, after_ms });
         self.begin_watch();
+        self.begin_warm();
     }
 }
 

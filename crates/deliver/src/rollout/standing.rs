@@ -55,6 +55,7 @@ fn read(desired: &DesiredFacts, reported: &Reported, wanted: &Wanted) -> Standin
                 Standing::Blocked
             }
         }
+        (Proof::Converged, Wanted::Routed(..)) if applied => Standing::Proved,
         (Proof::Stopped, Wanted::Stopped) if seen => Standing::Proved,
         (Proof::Reverted, _) if seen => Standing::Reverted,
         (Proof::Blocked, _) if seen => Standing::Blocked,
@@ -83,12 +84,14 @@ fn asked<'a>(host: &'a HostFacts, wanted: &Wanted) -> Option<&'a DesiredFacts> {
 
 /// Tells whether a host's desired state already is `wanted`.
 pub(super) fn is_asked(desired: &DesiredFacts, wanted: &Wanted) -> bool {
+    let runs = |release: &ReleaseRef| {
+        desired.state == DesiredState::Running
+            && desired.release == release.number
+            && desired.redeploy == release.redeploy
+    };
     match wanted {
-        Wanted::Release(release) => {
-            desired.state == DesiredState::Running
-                && desired.release == release.number
-                && desired.redeploy == release.redeploy
-        }
+        Wanted::Release(release) => runs(release) && desired.slot.is_none(),
+        Wanted::Routed(release, slot) => runs(release) && desired.slot == Some(*slot),
         Wanted::Stopped => desired.state == DesiredState::Stopped,
     }
 }

@@ -1,11 +1,11 @@
 //! Whether a rollout may begin, and which host is in which ring.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use model::act::Do;
 use model::deliver::{
     EnvironmentPlan, Host, Release, ReleaseRef, Ring, RingHost, RingSize, RingSpec, Rollout,
-    RolloutState,
+    RolloutState, Slot,
 };
 use model::judge::VerdictState;
 use model::{
@@ -13,6 +13,7 @@ use model::{
     Version,
 };
 
+use super::slots::{deal, is_router};
 use crate::gate::Objection;
 
 /// Is the wish to bring a release into an environment.
@@ -21,6 +22,8 @@ pub struct Start<'a> {
     pub release: &'a Release,
     /// The last proved-good release there; none for the first one.
     pub previous: Option<ReleaseRef>,
+    /// The rollout that brought it, which knows the slot it is in.
+    pub brought_by: Option<&'a Rollout>,
     pub environment: EnvironmentName,
     /// All enrolled hosts that are not retired, in any order.
     pub hosts: &'a [Host],
@@ -70,6 +73,42 @@ pub enum Refusal {
     },
     #[error("no ring of environment `{environment}` holds a host")]
     NoRing { environment: EnvironmentName },
+    #[error(
+        "no host of environment `{environment}` carries the labels {labels} of slot {slot}, to which the release goes"
+    )]
+    EmptySlot {
+        environment: EnvironmentName,
+        slot: Slot,
+        labels: Labels,
+    },
+    #[error("no enrolled host carries the labels {labels} of the routers of `{environment}`")]
+    NoRouter {
+        environment: EnvironmentName,
+        labels: Labels,
+    },
+    #[error(
+        "`{host}` of environment `{environment}` is in neither slot: blue is {blue}, green is {green}"
+    )]
+    InNoSlot {
+        environment: EnvironmentName,
+        host: HostName,
+        blue: Labels,
+        green: Labels,
+    },
+    #[error("`{host}` of environment `{environment}` is in both slots")]
+    InBothSlots {
+        environment: EnvironmentName,
+        host: HostName,
+    },
+    #[error("`{host}` is a router and carries the labels of slot {slot}")]
+    RouterInSlot { host: HostName, slot: Slot },
+    #[error(
+        "no slot of environment `{environment}` is idle: {change} has brought its release to hosts of both"
+    )]
+    NoIdleSlot {
+        environment: EnvironmentName,
+        change: ChangeId,
+    },
     #[error("`{service}` {version} is on its way there already: {change} is not over")]
     AlreadyUnderWay {
         service: ServiceName,
@@ -112,6 +151,21 @@ impl Refusal {
             Refusal::NoRing { .. } => {
                 "give one ring a number of hosts above 0, or `rest`".into()
             }
+            Refusal::EmptySlot { slot, labels, .. } => format!(
+                "enrol hosts with the labels {labels}, or correct `slots.{slot}` of the environment"
+            ),
+            Refusal::NoRouter { labels, .. } => format!(
+                "let an adapter join with a target that carries {labels}, or correct `router` of the environment"
+            ),
+            Refusal::InNoSlot { .. } | Refusal::InBothSlots { .. } => {
+                "give each host the labels of one slot, or correct `slots` of the environment".into()
+            }
+            Refusal::RouterInSlot { .. } => {
+                "a router runs nothing itself: give it labels of its own".into()
+            }
+            Refusal::NoIdleSlot { .. } => {
+                "give the labels of one slot to hosts that do not serve yet, and those of the other to all that do".into()
+            }
             Refusal::AlreadyUnderWay { change, .. } => {
                 format!("follow it: `sleepwell watch {change}`; or take it back: `sleepwell undo {change}`")
             }
@@ -145,8 +199,17 @@ fn listed<T: fmt::Display>(names: &[T]) -> String {
 pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
     let mut plan = environment_plan(&new)?.clone();
     let hosts = hosts_of(&plan, &new)?;
-    let rings;
-    (plan.rings, rings) = assign(&plan.rings, &hosts, &new.environment)?;
+    let (rings, swap);
+    match &plan.blue_green {
+        Some(slots) => {
+            let dealt = deal(&plan, slots, &hosts, &new)?;
+            (plan.rings, rings, swap) = (dealt.specs, dealt.rings, Some(dealt.swap));
+        }
+        None => {
+            (plan.rings, rings) = assign(&plan.rings, &hosts, &new.environment)?;
+            swap = None;
+        }
+    }
 
     let definition = &new.release.definition;
     let auto_undo = definition.procedures.iter().any(|procedure| {
@@ -176,8 +239,10 @@ pub fn start(new: Start<'_>) -> Result<(Rollout, Vec<(Kind, Fact)>), Refusal> {
         queued: None,
         watch: None,
         together: None,
+        swap,
     };
-    let facts = vec![(Kind::Change, planned(&rollout))];
+    let facts = iter::once(planned(&rollout)).chain(slot_chosen(&rollout));
+    let facts = facts.map(|fact| (Kind::Change, fact)).collect();
     Ok((rollout, facts))
 }
 
@@ -196,6 +261,12 @@ fn brought(new: &Start<'_>) -> ReleaseRef {
         redeploy,
         ..release
     }
+}
+
+fn slot_chosen(rollout: &Rollout) -> Option<Fact> {
+    let swap = rollout.swap.as_ref()?;
+    let (idle, live) = (swap.to, swap.from);
+    Some(Fact::SlotChosen { idle, live })
 }
 
 fn planned(rollout: &Rollout) -> Fact {
@@ -247,13 +318,10 @@ fn hosts_of<'a>(plan: &EnvironmentPlan, new: &Start<'a>) -> Result<Vec<&'a Host>
 }
 
 /// A host that two environments lay claim to would run what was shipped last, to either.
-fn refuse_shared(hosts: &[&Host], new: &Start<'_>) -> Result<(), Refusal> {
+pub(super) fn refuse_shared(hosts: &[&Host], new: &Start<'_>) -> Result<(), Refusal> {
     let others = new.release.definition.environments.iter();
     for (other, plan) in others.filter(|(name, _)| **name != new.environment) {
-        if let Some(host) = hosts
-            .iter()
-            .find(|host| host.labels.contains_all(&plan.hosts))
-        {
+        if let Some(host) = hosts.iter().find(|host| is_claimed(plan, host)) {
             return Err(Refusal::InTwoEnvironments {
                 service: new.release.service.clone(),
                 host: host.name.clone(),
@@ -263,6 +331,11 @@ fn refuse_shared(hosts: &[&Host], new: &Start<'_>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn is_claimed(plan: &EnvironmentPlan, host: &Host) -> bool {
+    let slots = plan.blue_green.as_ref();
+    host.labels.contains_all(&plan.hosts) || slots.is_some_and(|slots| is_router(slots, host))
 }
 
 /// Deals the hosts out to the rings; each is in the first that takes it. Rings that get none because
@@ -323,19 +396,10 @@ fn take<'a>(size: &RingSize, free: &mut Vec<&'a Host>, all: usize) -> Vec<&'a Ho
     }
 }
 
-fn ring(spec: &RingSpec, hosts: &[&Host]) -> Ring {
+pub(super) fn ring(spec: &RingSpec, hosts: &[&Host]) -> Ring {
     Ring {
         name: spec.name.clone(),
-        hosts: hosts
-            .iter()
-            .map(|host| RingHost {
-                id: host.id,
-                name: host.name.clone(),
-                touched: false,
-                excluded: None,
-                left_by_another: false,
-            })
-            .collect(),
+        hosts: hosts.iter().map(|host| RingHost::new(host)).collect(),
         proved_at: None,
         passed_at: None,
         passed_how: None,

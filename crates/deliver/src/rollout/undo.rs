@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::deliver::{Priority, RingHost, Rollout, RolloutState};
+use model::deliver::{Priority, RingHost, Rollout, RolloutState, WarmEnd};
 use model::{ChangeId, Fact, HostName, Kind, Timestamp, Version};
 
 use super::planner::{Planner, names_more};
@@ -58,23 +58,25 @@ pub fn undo_of_finished(rollout: &Rollout, newest: ChangeId) -> Result<(), UndoR
 impl Planner<'_> {
     pub(super) fn begin_undo(&mut self) {
         self.end_watch_by_undo();
+        self.tell_warm_ended(WarmEnd::Undone);
         self.next.queued = None;
         if let Some(together) = &mut self.next.together {
             together.freed_at = None;
         }
         self.next.no_way_back = None;
         self.next.state = RolloutState::Undoing { since: self.now };
-        let (to, hosts) = (self.undone_to(), self.to_bring_back().count());
+        let (to, hosts) = (self.undone_to(), self.hosts_back());
         self.tell(Kind::Action, Fact::UndoStarted { to, hosts });
     }
 
     /// Asks whoever is not asked yet, and looks who is back. Nothing delays it, no budget, no ring, no
-    /// silent host, no hold, but the undo of what was shipped with it and needs it.
+    /// silent host, no hold, but the undo of what was shipped with it and needs it, and where two slots take
+    /// turns the order of a swap (`swap`).
     pub(super) fn advance_undo(&mut self, since: Timestamp) {
         let Some(since) = self.freed(since) else {
             return;
         };
-        self.ask_back();
+        self.ask_back(since);
         let missing = self.not_back_yet();
         if missing.is_empty() {
             self.undone();
@@ -83,17 +85,22 @@ impl Planner<'_> {
         }
     }
 
-    fn ask_back(&mut self) {
+    fn ask_back(&mut self, since: Timestamp) {
         if self.no_way_back().is_some() {
             return;
         }
-        let back = self.back.clone();
-        for ring in self.next.rings.clone() {
-            for host in ring.hosts.iter().filter(|h| h.is_changed()) {
-                let is_asked = self.asks(host.id);
-                if !is_asked && standing(self.facts_of(host), &back) != Standing::Retired {
-                    self.ask(host.id, &back, Priority::Rollback, &ring.name);
-                }
+        match self.next.swap {
+            Some(_) => self.swap_back(since),
+            None => (0..self.next.rings.len()).for_each(|ring| self.ask_ring_back(ring)),
+        }
+    }
+
+    pub(super) fn ask_ring_back(&mut self, ring: usize) {
+        let ring = self.next.rings[ring].clone();
+        for host in ring.hosts.iter().filter(|h| h.is_changed()) {
+            let (is_asked, back) = (self.asks(host.id), self.back(host).clone());
+            if !is_asked && standing(self.facts_of(host), &back) != Standing::Retired {
+                self.ask(host.id, &back, Priority::Rollback, &ring.name);
             }
         }
     }
@@ -102,16 +109,19 @@ impl Planner<'_> {
     /// host that gave up try again, after a person mended what was in its way.
     pub(super) fn ask_back_again(&mut self) {
         let missing: BTreeSet<HostName> = self.not_back_yet().into_iter().collect();
+        self.ask_live_again(&missing);
+        let may_turn = self.next.swap.is_none() || self.live_stands(self.now);
         for ring in self.next.rings.clone() {
             let again = ring
                 .hosts
                 .iter()
                 .filter(|h| h.is_changed() && missing.contains(&h.name));
             for host in again {
-                if self.hosts.contains_key(&host.id) {
+                let is_kept = self.is_router(host) && !may_turn;
+                if self.hosts.contains_key(&host.id) && !is_kept {
                     self.ask_anew(Ask {
                         host: host.id,
-                        what: self.back.clone(),
+                        what: self.back(host).clone(),
                         priority: Priority::Rollback,
                         ring: ring.name.clone(),
                     });
@@ -122,10 +132,10 @@ impl Planner<'_> {
 
     /// Returns the hosts the undo waits for. An excluded one is waited for when it is heard of: it may run
     /// the release that is to go, and no person's word changes that.
-    fn to_bring_back(&self) -> impl Iterator<Item = &RingHost> {
+    pub(super) fn to_bring_back(&self) -> impl Iterator<Item = &RingHost> {
         self.next.hosts().filter(|host| {
             host.is_changed()
-                && match standing(self.facts_of(host), &self.back) {
+                && match standing(self.facts_of(host), self.back(host)) {
                     Standing::Retired => false,
                     Standing::Silent | Standing::Excluded => host.excluded.is_none(),
                     Standing::Underway
@@ -137,16 +147,30 @@ impl Planner<'_> {
     }
 
     fn not_back_yet(&self) -> Vec<HostName> {
+        if self.next.swap.is_some() {
+            return self.not_swapped_back_yet();
+        }
         self.to_bring_back()
-            .filter(|host| standing(self.facts_of(host), &self.back) != Standing::Proved)
+            .filter(|host| !self.is_back(host))
             .map(|host| host.name.clone())
             .collect()
+    }
+
+    pub(super) fn is_back(&self, host: &RingHost) -> bool {
+        standing(self.facts_of(host), self.back(host)) == Standing::Proved
+    }
+
+    /// Counts the hosts the undo is about, which do not stand for themselves: where two slots take turns those
+    /// that stop, since what the routers do is told by itself.
+    fn hosts_back(&self) -> usize {
+        let hosts = self.to_bring_back();
+        hosts.filter(|host| !self.is_router(host)).count()
     }
 
     fn undone(&mut self) {
         let fact = Fact::RolloutUndone {
             to: self.undone_to(),
-            hosts: self.to_bring_back().count(),
+            hosts: self.hosts_back(),
             after_ms: millis_between(self.next.started_at, self.now),
         };
         self.next.state = RolloutState::Undone { at: self.now };
@@ -167,6 +191,6 @@ impl Planner<'_> {
     }
 
     fn undone_to(&self) -> Option<Version> {
-        self.next.previous.as_ref().map(|p| p.version.clone())
+        self.next.back_to(0).map(|p| p.version.clone())
     }
 }

@@ -30,7 +30,10 @@ impl Planner<'_> {
                     .into_iter()
                     .collect()
             }
-            RolloutState::Done { .. } => self.next.watched_until().into_iter().collect(),
+            RolloutState::Done { .. } => {
+                let warm = self.next.warm_until();
+                self.next.watched_until().into_iter().chain(warm).collect()
+            }
             RolloutState::Planned
             | RolloutState::Stuck { .. }
             | RolloutState::Undone { .. }

@@ -9,6 +9,7 @@ use model::deliver::{Rollout, RolloutState, Watch, WatchEnd};
 use model::{ChangeId, Fact, Kind, Timestamp};
 
 use super::planner::Planner;
+use super::swap::replace_warm;
 
 impl Planner<'_> {
     /// Begins the watch of a rollout that is done just now.
@@ -66,13 +67,17 @@ fn end(rollout: &mut Rollout, how: WatchEnd) {
     }
 }
 
-/// Ends the watch of a rollout because another one of its service takes its place; none when it is not
-/// watched.
-pub fn replaced(rollout: &Rollout, by: ChangeId) -> Option<(Rollout, Fact)> {
-    rollout.watched_until()?;
-    let (how, mut next) = (WatchEnd::Replaced { by }, rollout.clone());
-    end(&mut next, how);
-    Some((next, Fact::WatchEnded { how }))
+/// Ends the watch of a rollout, and the time the slot before is kept running, because another one of its
+/// service takes its place; none when neither goes on.
+pub fn replaced(rollout: &Rollout, by: ChangeId) -> Option<(Rollout, Vec<Fact>)> {
+    let (mut next, mut facts) = (rollout.clone(), Vec::new());
+    if rollout.watched_until().is_some() {
+        let how = WatchEnd::Replaced { by };
+        end(&mut next, how);
+        facts.push(Fact::WatchEnded { how });
+    }
+    facts.extend(replace_warm(&mut next, by));
+    (!facts.is_empty()).then_some((next, facts))
 }
 
 /// Returns when the watch began, while it goes on.

@@ -73,8 +73,8 @@ fn all_faults_are_found_in_one_reading_in_the_order_of_lines() {
         (7, "run.ports[1]"),
         (12, "health.htp"),
         (31, "environments.production.rings[0].bake"),
-        (46, "signals.payment_errors.critical"),
-        (79, "procedures[0].else"),
+        (47, "signals.payment_errors.critical"),
+        (80, "procedures[0].else"),
     ];
     assert_eq!(places, expected);
 }
@@ -110,7 +110,7 @@ fn limits_on_the_number_of_things_are_named() {
     );
     let text = changed(FULL, &[("signals:\n", &format!("signals:\n{signals}"))]);
     let fault =
-        "line 42: signals: 68 signals are too many; use at most 64; all share one error budget";
+        "line 43: signals: 68 signals are too many; use at most 64; all share one error budget";
     assert_eq!(faults(&text), [fault]);
 
     let procedures = many(
@@ -121,7 +121,7 @@ fn limits_on_the_number_of_things_are_named() {
         FULL,
         &[("procedures:\n", &format!("procedures:\n{procedures}"))],
     );
-    let fault = "line 77: procedures: 65 procedures are too many; use at most 64";
+    let fault = "line 78: procedures: 65 procedures are too many; use at most 64";
     assert_eq!(faults(&text), [fault]);
 }
 
@@ -145,7 +145,7 @@ fn limits_on_the_text_are_named() {
             "1, ".repeat(limit::DEFINITION_NODES)
         )),
         [
-            "line 87: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
+            "line 88: the file has more than 10000 values or 1048576 bytes with its aliases (`*name`) written out; a service file has a few hundred values"
         ]
     );
     let deep = limit::DEFINITION_DEPTH;
@@ -156,7 +156,7 @@ fn limits_on_the_text_are_named() {
             "]".repeat(deep)
         )),
         [
-            "line 87: lists and keys stand more than 32 deep in each other; a service file needs five levels"
+            "line 88: lists and keys stand more than 32 deep in each other; a service file needs five levels"
         ]
     );
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use deliver::definition::{config_digest, parse, substitute_env, summary};
 use model::Labels;
 use model::act::Do;
-use model::deliver::{ArtifactFormat, AtDeadline, Check, Definition, Hook, IfRunning, RingSize};
+use model::deliver::{
+    ArtifactFormat, AtDeadline, Check, Definition, Hook, IfRunning, JudgeIdle, RingSize,
+};
 use model::judge::VerdictState;
 use model::observe::{Level, SignalKind, Unit, Worse};
 
@@ -366,4 +368,64 @@ fn the_summary_says_what_will_happen() {
             "  no host is left to compare with: it passes on proof, health and time",
         ]
     );
+}
+
+#[test]
+fn the_summary_says_how_two_slots_take_turns() {
+    let shown = |text: &str| -> Vec<String> {
+        let lines = summary(&good(text), Some(&"slots".parse().unwrap()));
+        let place = lines
+            .into_iter()
+            .skip_while(|line| !line.starts_with("in "));
+        place.take(4).collect()
+    };
+    assert_eq!(
+        shown(FULL),
+        [
+            "in slots, on hosts with {role=\"shop\", stage=\"slots\"}, at least 1 of them, at most 9 updating or unknown at once:",
+            "  1. the idle slot, blue ({slot=\"a\"}) or green ({slot=\"b\"}), watched for 2m; it passes on proof, health and time",
+            "  2. swap: routers with {role=\"router\"} send everything to it; the slot before keeps running for 2h",
+            "  while another release is on its way it waits",
+        ]
+    );
+    let other = changed(
+        FULL,
+        &[(
+            "judge: proof, keep_warm: 2h",
+            "judge: traffic, keep_warm: 0s",
+        )],
+    );
+    let lines = shown(&other);
+    assert!(
+        lines[1].contains("judged for 2m to 20m by the test or mirrored traffic"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].ends_with("the slot before stops at once"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn two_slots_are_told_apart_by_a_label_of_that_name() {
+    let short = changed(
+        FULL,
+        &[
+            ("slots: { blue: { slot: a }, green: { slot: b } }, ", ""),
+            (", judge: proof, keep_warm: 2h", ""),
+        ],
+    );
+    let read = good(&short);
+    let plan = &read.environments[&"slots".parse().unwrap()];
+    let slots = plan.blue_green.as_ref().unwrap();
+    let label = |value| Labels::new([("slot", value)]).unwrap();
+    assert_eq!(
+        (&slots.blue, &slots.green),
+        (&label("blue"), &label("green"))
+    );
+    assert_eq!(slots.keep_warm, Duration::from_secs(3_600));
+    assert_eq!(slots.judge, JudgeIdle::Traffic);
+    let names: Vec<&str> = plan.rings.iter().map(|ring| ring.name.as_str()).collect();
+    assert_eq!(names, ["idle", "swap"]);
+    assert_eq!(plan.max_unavailable, Some(9));
 }

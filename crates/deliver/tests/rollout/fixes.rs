@@ -40,6 +40,7 @@ fn desired(service: &ServiceName, generation: u64) -> Desired {
         health: None,
         metrics: None,
         keep: 1,
+        slot: None,
     }
 }
 

@@ -10,9 +10,10 @@ use deliver::rollout::{
 use model::act::{Do, Procedure, When};
 use model::deliver::definition::ArtifactSpec;
 use model::deliver::{
-    ArtifactFormat, AtDeadline, Command, Definition, DesiredState, EnvironmentPlan, Excluded,
-    FreezeRule, GateFacts, HeldReason, Host, IfRunning, Order, Owner, Phase, Proof, Release,
-    ReleaseNumber, Reported, RingSize, RingSpec, Rollout, RolloutState, Run,
+    ArtifactFormat, AtDeadline, BlueGreen, Command, Definition, DesiredState, EnvironmentPlan,
+    Excluded, FreezeRule, GateFacts, HeldReason, Host, IfRunning, JudgeIdle, Order, Owner, Phase,
+    Proof, Release, ReleaseNumber, Reported, RingHost, RingSize, RingSpec, Rollout, RolloutState,
+    Run,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::observe::{Level, Signal, SignalKind};
@@ -138,6 +139,22 @@ pub(crate) struct Setup {
     pub(crate) is_first: bool,
     pub(crate) judged: bool,
     pub(crate) auto_undo: bool,
+    /// Two slots instead of rings, see [`slotted`]; three hosts at least.
+    pub(crate) slots: bool,
+}
+
+/// Returns a host with the labels of its part: 1 (and then every even one) is green, 2 and 7 are routers, 3 (and
+/// then every odd one) is blue.
+pub(crate) fn slotted(n: usize) -> Host {
+    let labels = match n {
+        2 | 7 => Labels::new([("role", "router")]),
+        1 | 4 | 6 => Labels::new([("role", "web"), ("slot", "green")]),
+        _ => Labels::new([("role", "web"), ("slot", "blue")]),
+    };
+    Host {
+        labels: labels.unwrap(),
+        ..host(n)
+    }
 }
 
 impl Default for Setup {
@@ -154,6 +171,7 @@ impl Default for Setup {
             is_first: false,
             judged: true,
             auto_undo: true,
+            slots: false,
         }
     }
 }
@@ -164,7 +182,12 @@ impl Setup {
             hosts: Labels::new([("role", "web")]).unwrap(),
             expected: None,
             max_unavailable: Some(self.max_unavailable),
-            rings: self.rings.clone(),
+            rings: if self.slots {
+                slot_rings()
+            } else {
+                self.rings.clone()
+            },
+            blue_green: self.slots.then(blue_green),
             warmup: WARMUP,
             watch: WATCH,
             freeze: Vec::new(),
@@ -185,12 +208,24 @@ impl Setup {
     }
 
     pub(crate) fn rollout(&self) -> Rollout {
-        let hosts: Vec<Host> = (1..=self.hosts).map(host).collect();
-        let previous = (!self.is_first).then(|| release(1, self.environment()).to_ref());
+        let before = (!self.is_first).then(|| self.start(6, &release(1, self.environment()), None));
+        self.start(7, &self.release(), before.as_ref())
+    }
+
+    /// Begins the rollout of a release; `before` is the one that is live.
+    pub(crate) fn start(
+        &self,
+        change: u64,
+        release: &Release,
+        before: Option<&Rollout>,
+    ) -> Rollout {
+        let of = if self.slots { slotted } else { host };
+        let hosts: Vec<Host> = (1..=self.hosts).map(of).collect();
         let new = Start {
-            change: ChangeId(7),
-            release: &self.release(),
-            previous,
+            change: ChangeId(change),
+            release,
+            previous: before.map(|before| before.release.clone()),
+            brought_by: before,
             environment: "production".parse().unwrap(),
             hosts: &hosts,
             redeploy: false,
@@ -199,6 +234,28 @@ impl Setup {
         };
         start(new).unwrap().0
     }
+}
+
+pub(crate) const KEEP_WARM: Duration = Duration::from_secs(1_800);
+
+pub(crate) fn blue_green() -> BlueGreen {
+    let label = |name, value| Labels::new([(name, value)]).unwrap();
+    BlueGreen {
+        blue: label("slot", "blue"),
+        green: label("slot", "green"),
+        router: label("role", "router"),
+        keep_warm: KEEP_WARM,
+        judge: JudgeIdle::Traffic,
+    }
+}
+
+fn slot_rings() -> Vec<RingSpec> {
+    let swap = RingSpec {
+        bake: Duration::ZERO,
+        deadline: Duration::ZERO,
+        ..ring("swap", RingSize::Match(blue_green().router))
+    };
+    vec![ring("idle", RingSize::Rest), swap]
 }
 
 /// Is a rollout, its hosts and the judge's last word, at one point in time.
@@ -232,6 +289,10 @@ impl World {
         let hosts = (1..=setup.hosts)
             .map(|n| (host_id(n), running_previous(n, &rollout)))
             .collect();
+        Self::of(rollout, hosts)
+    }
+
+    pub(crate) fn of(rollout: Rollout, hosts: BTreeMap<HostId, HostFacts>) -> Self {
         Self {
             rollout,
             hosts,
@@ -313,8 +374,14 @@ impl World {
         self.generation += 1;
         let generation = self.generation;
         let (release, state) = match &ask.what {
-            Wanted::Release(release) => (release, DesiredState::Running),
+            Wanted::Release(release) | Wanted::Routed(release, _) => {
+                (release, DesiredState::Running)
+            }
             Wanted::Stopped => (&self.rollout.release, DesiredState::Stopped),
+        };
+        let slot = match &ask.what {
+            Wanted::Routed(_, slot) => Some(*slot),
+            Wanted::Release(_) | Wanted::Stopped => None,
         };
         let host = self.hosts.get_mut(&ask.host).unwrap();
         host.desired = Some(DesiredFacts {
@@ -322,6 +389,7 @@ impl World {
             redeploy: release.redeploy,
             generation,
             state,
+            slot,
         });
     }
 
@@ -508,11 +576,19 @@ pub(crate) fn names(names: &[&str]) -> Vec<model::HostName> {
 }
 
 fn running_previous(n: usize, rollout: &Rollout) -> HostFacts {
-    let desired = rollout.previous.as_ref().map(|previous| DesiredFacts {
+    let is = |hosts: &[RingHost]| hosts.iter().any(|host| host.id == host_id(n));
+    let swap = rollout.swap.as_ref();
+    let slot = swap
+        .filter(|_| is(rollout.routers()))
+        .and_then(|swap| swap.from);
+    let is_idle = swap.is_some_and(|swap| slot.is_none() && !is(&swap.live));
+    let previous = rollout.previous.as_ref().filter(|_| !is_idle);
+    let desired = previous.map(|previous| DesiredFacts {
         release: previous.number,
         redeploy: previous.redeploy,
         generation: 1,
         state: DesiredState::Running,
+        slot,
     });
     HostFacts {
         id: host_id(n),
@@ -535,6 +611,7 @@ pub(crate) fn reported(proof: Proof, generation: u64, since: Timestamp) -> Repor
         processes: Vec::new(),
         observed: None,
         redeploy: None,
+        slot: None,
         port: None,
         healthy: None,
         proof,

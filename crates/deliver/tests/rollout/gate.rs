@@ -445,7 +445,11 @@ fn what_a_migration_came_to_is_said_and_anything_else_is_checked() {
 
 /// Returns a world between 1.1 and 1.2 with a schema.
 fn gated(previous: &str, new: &str, version: u64) -> World {
-    let mut world = World::new(&Setup::default());
+    gated_of(&Setup::default(), previous, new, version)
+}
+
+fn gated_of(setup: &Setup, previous: &str, new: &str, version: u64) -> World {
+    let mut world = World::new(setup);
     world.gate = Some(facts(
         needs(new),
         needs(previous),
@@ -549,6 +553,35 @@ fn an_undo_that_would_leave_what_a_release_needs_is_not_begun_and_the_failure_st
     let plan = world.order(Command::Undo);
     assert_eq!(asked(&plan), [1]);
     assert_eq!(world.rollout.no_way_back, None);
+}
+
+#[test]
+fn an_idle_slot_is_stopped_whatever_the_schema_has_become_and_routers_turn_only_to_what_fits() {
+    let slots = Setup {
+        hosts: 5,
+        max_unavailable: 5,
+        slots: true,
+        ..Setup::default()
+    };
+    let begun = || {
+        let mut world = gated_of(&slots, "<14", "<15", 13);
+        world.turn();
+        world.proves(1);
+        world.proves(4);
+        world
+    };
+    let mut before = begun();
+    set_schema(&mut before, 14);
+    assert_eq!(asked(&before.order(Command::Undo)), [1, 4]);
+
+    let mut swapped = begun();
+    swapped.bake_and_pass();
+    swapped.proves(2);
+    assert!(swapped.is_done());
+    set_schema(&mut swapped, 14);
+    let plan = swapped.order(Command::Undo);
+    assert_eq!(told(&plan), ["undo_refused"]);
+    assert_eq!(asked(&plan), NOBODY);
 }
 
 #[test]

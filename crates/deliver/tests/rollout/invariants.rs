@@ -13,6 +13,7 @@ use model::judge::VerdictState;
 use model::{Fact, HostId, Timestamp};
 
 use crate::fleet::World;
+use crate::swaps;
 
 /// Checks an answer before it is stored.
 pub(crate) fn check(world: &mut World, answer: &Plan) {
@@ -23,6 +24,7 @@ pub(crate) fn check(world: &mut World, answer: &Plan) {
     failure_stops_the_release(world, answer);
     done_means_proved(world, answer);
     undo_is_at_once(world, answer);
+    swaps::check(world, answer);
     held_by_a_person_asks_nothing(answer);
     orders_are_consumed(world, answer);
     json_changes_nothing(world, answer);
@@ -34,16 +36,16 @@ pub(crate) fn check_rest(world: &World, answer: &Plan) {
     nothing_changes_before(world, answer.wake_at);
 }
 
-fn facts<'a>(world: &'a World, host: &RingHost) -> Option<&'a HostFacts> {
+pub(crate) fn facts<'a>(world: &'a World, host: &RingHost) -> Option<&'a HostFacts> {
     world.hosts.get(&host.id)
 }
 
-fn is_retired(world: &World, host: &RingHost) -> bool {
+pub(crate) fn is_retired(world: &World, host: &RingHost) -> bool {
     facts(world, host).is_some_and(|facts| facts.retired)
 }
 
 /// Tells whether nobody has to wait for the host.
-fn is_let_off(world: &World, host: &RingHost) -> bool {
+pub(crate) fn is_let_off(world: &World, host: &RingHost) -> bool {
     is_retired(world, host) || host.excluded.is_some()
 }
 
@@ -51,7 +53,7 @@ fn is_silent(world: &World, host: &RingHost) -> bool {
     facts(world, host).is_none_or(|facts| facts.unknown_since.is_some())
 }
 
-fn proves(world: &World, host: &RingHost, release: ReleaseNumber) -> bool {
+pub(crate) fn proves(world: &World, host: &RingHost, release: ReleaseNumber) -> bool {
     let Some(facts) = facts(world, host) else {
         return false;
     };
@@ -73,8 +75,16 @@ fn is_unavailable(world: &World, host: &RingHost) -> bool {
 
 /// Returns the hosts that were asked for the rollout's own release.
 fn asked_for_release(answer: &Plan) -> BTreeSet<HostId> {
-    let release = Wanted::Release(answer.next.release.clone());
-    let asks = answer.ask.iter().filter(|ask| ask.what == release);
+    let release = answer.next.release.clone();
+    let mut wanted = vec![Wanted::Release(release.clone())];
+    wanted.extend(
+        answer
+            .next
+            .swap
+            .as_ref()
+            .map(|swap| Wanted::Routed(release, swap.to)),
+    );
+    let asks = answer.ask.iter().filter(|ask| wanted.contains(&ask.what));
     asks.map(|ask| ask.host).collect()
 }
 
@@ -83,12 +93,12 @@ fn asks_are_few_and_distinct(world: &World, answer: &Plan) {
     assert_eq!(distinct.len(), answer.ask.len(), "a host is asked twice");
     for ask in &answer.ask {
         let ring = answer.next.rings.iter().find(|r| r.name == ask.ring);
-        let of_ring = ring.unwrap().hosts.iter().find(|h| h.id == ask.host);
-        assert!(of_ring.unwrap().is_changed(), "asked and not remembered");
-        assert!(
-            !is_retired(world, of_ring.unwrap()),
-            "a retired host is asked"
-        );
+        let hosts = ring.map(|ring| &ring.hosts);
+        // The slot before is in no ring, and asks to it are about no ring's release.
+        let hosts = hosts.or(answer.next.swap.as_ref().map(|swap| &swap.live));
+        let host = hosts.unwrap().iter().find(|h| h.id == ask.host).unwrap();
+        assert!(host.is_changed(), "asked and not remembered");
+        assert!(!is_retired(world, host), "a retired host is asked");
     }
 }
 
@@ -223,7 +233,7 @@ fn undo_is_at_once(world: &World, answer: &Plan) {
             false
         }
     };
-    if !is_undoing {
+    if !is_undoing || answer.next.swap.is_some() {
         return;
     }
     if world.gate.as_ref().and_then(deliver::gate::back).is_some() {

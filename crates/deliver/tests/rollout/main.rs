@@ -22,6 +22,7 @@ mod rehearsal;
 mod rings;
 mod starting;
 mod stories;
+mod swaps;
 mod together;
 mod verdicts;
 mod watch;

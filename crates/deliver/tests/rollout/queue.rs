@@ -317,6 +317,7 @@ fn a_waiting_rollout_begins_with_the_hosts_and_the_release_of_its_turn() {
     let with = |hosts| Begin {
         release: &release,
         previous: Some(went_live.clone()),
+        brought_by: None,
         hosts,
         now: t0() + secs(60),
     };

@@ -278,6 +278,7 @@ fn what_was_redeployed_shipped_again_is_nothing_to_do() {
         change: ChangeId(10),
         release: &release,
         previous: Some(redeployed.release.clone()),
+        brought_by: None,
         environment: redeployed.environment.clone(),
         hosts: &hosts,
         redeploy: false,

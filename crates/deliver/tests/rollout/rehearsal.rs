@@ -106,7 +106,7 @@ proptest! {
             .map(|(n, size)| ring(&format!("r{n}"), RingSize::Count(*size)))
             .collect();
         rings.push(ring("rest", RingSize::Rest));
-        let mut world = World::new(&Setup { hosts, rings, max_unavailable, is_first, judged, auto_undo: true });
+        let mut world = World::new(&Setup { hosts, rings, max_unavailable, is_first, judged, auto_undo: true, slots: false });
         let rehearsed = rehearse(&world.rollout, &world.hosts, world.gates(), t0()).unwrap();
         let mut happened = Vec::new();
         while !world.is_done() {

@@ -111,9 +111,9 @@ fn a_failure_somebody_went_past_does_not_end_the_watch() {
 fn another_release_ends_the_watch_and_one_that_ended_stays_as_it_was() {
     let mut world = live();
     let by = ChangeId(8);
-    let (next, fact) = replaced(&world.rollout, by).unwrap();
+    let (next, facts) = replaced(&world.rollout, by).unwrap();
     let how = WatchEnd::Replaced { by };
-    assert_eq!(fact, Fact::WatchEnded { how });
+    assert_eq!(facts, [Fact::WatchEnded { how }]);
     assert_eq!(next.watch.unwrap().ended, Some(how));
     world.after(WATCH);
     assert_eq!(replaced(&world.rollout, by), None);

@@ -49,6 +49,7 @@ pub(super) fn message(
         environment: &rollout.environment,
         version: &rollout.release.version,
         previous: rollout.previous.as_ref().map(|previous| &previous.version),
+        swap: rollout.swap.as_ref(),
         by: &rollout.started_by,
         started_at: rollout.started_at,
         page: &page,

@@ -42,7 +42,7 @@ pub(super) fn ask(
 /// Reads the release an ask is about.
 fn wanted_release(tx: &mut Tx<'_>, rollout: &Rollout, ask: &Ask) -> Result<Release, Error> {
     let number = match &ask.what {
-        Wanted::Release(release) => release.number,
+        Wanted::Release(release) | Wanted::Routed(release, _) => release.number,
         Wanted::Stopped => rollout.release.number,
     };
     store::release::get(tx, &rollout.service, number)?.ok_or_else(|| Error::Unreadable {
@@ -61,7 +61,7 @@ fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
         generation: 0, // given by the store
         priority: ask.priority,
         state: match ask.what {
-            Wanted::Release(_) => DesiredState::Running,
+            Wanted::Release(_) | Wanted::Routed(..) => DesiredState::Running,
             Wanted::Stopped => DesiredState::Stopped,
         },
         release: DesiredRelease {
@@ -73,7 +73,7 @@ fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
             file_name: definition.artifact.file_name().to_owned(),
             config_digest: release.config_digest,
             redeploy: match &ask.what {
-                Wanted::Release(release) => release.redeploy,
+                Wanted::Release(release) | Wanted::Routed(release, _) => release.redeploy,
                 Wanted::Stopped => rollout.release.redeploy,
             },
         },
@@ -81,5 +81,9 @@ fn desired(rollout: &Rollout, ask: &Ask, release: &Release) -> Desired {
         health: definition.health.clone(),
         metrics: definition.metrics.clone(),
         keep: definition.artifact.keep,
+        slot: match ask.what {
+            Wanted::Routed(_, slot) => Some(slot),
+            Wanted::Release(_) | Wanted::Stopped => None,
+        },
     }
 }

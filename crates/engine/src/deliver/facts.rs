@@ -7,7 +7,7 @@ use model::deliver::{Desired, Reported, Rollout};
 use model::{HostId, Timestamp};
 use store::{Error, Tx};
 
-/// Reads the facts of every host of `rollout`, as of `now`.
+/// Reads the facts of every member of `rollout`, as of `now`.
 pub(crate) fn host_facts(
     tx: &mut Tx<'_>,
     rollout: &Rollout,
@@ -22,7 +22,7 @@ pub(crate) fn host_facts(
             .into_iter()
             .collect();
     let mut facts = BTreeMap::new();
-    let members = rollout.hosts().map(|member| member.id).collect();
+    let members = rollout.members().map(|member| member.id).collect();
     for (id, host) in store::host::these_each(tx, &members)? {
         // Nothing is known of a host whose row cannot be read, and it never counts as done; the others of
         // its rollout go on, and so does their undo.

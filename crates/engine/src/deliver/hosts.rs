@@ -138,8 +138,8 @@ fn what_is_owed(
     Ok(is_owed.then_some((newest, asks)))
 }
 
-/// Asks hosts that joined after a release went live to run it. They become members of the rollout's last
-/// ring, so that an undo asks them back like the others.
+/// Asks hosts that joined after a release went live to run it. They become members of a ring of the rollout,
+/// the last one as a rule, so that an undo asks them back like the others.
 fn give_owed(
     tx: &mut Tx<'_>,
     context: &Context,
@@ -161,13 +161,11 @@ fn give_owed(
         };
         let cause = rollout.last_entry;
         ask(tx, context, &rollout, (one, &host.name), cause, now)?;
-        if let Some(last) = rollout.rings.last_mut() {
-            last.hosts.push(RingHost {
-                id: host.id,
-                name: host.name.clone(),
+        let ring = rollout.rings.iter_mut().find(|ring| ring.name == one.ring);
+        if let Some(ring) = ring {
+            ring.hosts.push(RingHost {
                 touched: true,
-                excluded: None,
-                left_by_another: false,
+                ..RingHost::new(host)
             });
         }
     }

@@ -34,6 +34,7 @@ pub(super) fn next(
     let with = Begin {
         release: &release,
         previous: previous.map(|one| one.rollout.release.clone()),
+        brought_by: previous.map(|one| &one.rollout),
         hosts: &hosts,
         now,
     };
@@ -50,19 +51,21 @@ pub(super) fn end_watches(
     let (service, environment) = (&begun.service, &begun.environment);
     let history = store::rollout::history(tx, service, environment, limit::LIST_ITEMS)?;
     for Versioned { rollout, version } in history {
-        let Some((mut next, fact)) = replaced(&rollout, begun.change) else {
+        let Some((mut next, facts)) = replaced(&rollout, begun.change) else {
             continue;
         };
-        let mut causes: Vec<_> = next
-            .last_entry
-            .into_iter()
-            .chain(begun.last_entry)
-            .collect();
-        causes.sort_unstable();
-        let told = (Kind::Outcome, &fact);
-        let entry = context.entry(now, next.change, told, "sleepwell", causes);
-        store::journal::append(tx, &entry)?;
-        next.last_entry = Some(entry.id);
+        for fact in facts {
+            let mut causes: Vec<_> = next
+                .last_entry
+                .into_iter()
+                .chain(begun.last_entry)
+                .collect();
+            causes.sort_unstable();
+            let told = (Kind::Outcome, &fact);
+            let entry = context.entry(now, next.change, told, "sleepwell", causes);
+            store::journal::append(tx, &entry)?;
+            next.last_entry = Some(entry.id);
+        }
         store::rollout::save(tx, &next, version)?;
     }
     Ok(())

@@ -197,7 +197,10 @@ fn ask_hosts(
     let cause = order.map(|order| order.entry).or(rollout.last_entry);
     let names: BTreeMap<HostId, &HostName> = match plan.ask.as_slice() {
         [] => return Ok(false),
-        _ => rollout.hosts().map(|host| (host.id, &host.name)).collect(),
+        _ => rollout
+            .members()
+            .map(|host| (host.id, &host.name))
+            .collect(),
     };
     for one in &plan.ask {
         if let Some(name) = names.get(&one.host) {

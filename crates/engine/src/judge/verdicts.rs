@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deliver::rollout::{Arms, HostFacts, arms, seen, watched_since};
 use judge::{Batch, HostCondition, Judgement, Look, Test, Watch};
-use model::deliver::{Phase, Proof, Release, Rollout, RolloutState};
+use model::deliver::{JudgeIdle, Phase, Proof, Release, Rollout, RolloutState};
 use model::judge::{LastLook, Reason, Verdict, VerdictState};
 use model::{ChangeId, Entry, EntryId, Fact, HostId, Kind, Subject, Timestamp};
 use runtime::{Loop, Turn};
@@ -352,7 +352,13 @@ fn give(
         && newest
             .as_ref()
             .is_none_or(|(last, _)| last.ring != verdict.ring);
-    let unjudged = rollout.previous.is_none() && verdict.state != VerdictState::Fail;
+    // What reaches an idle slot that passes on its proof is nobody's concern, unless it does harm; and no
+    // verdict is awaited where routers turn.
+    let slots = rollout.plan.blue_green.as_ref();
+    let by_proof = slots.is_some_and(|slots| slots.judge == JudgeIdle::Proof);
+    let is_passed_unjudged =
+        rollout.previous.is_none() || by_proof || rollout.is_swap_ring(verdict.ring);
+    let unjudged = is_passed_unjudged && verdict.state != VerdictState::Fail;
     if same || nothing_yet || unjudged {
         return Ok(false);
     }

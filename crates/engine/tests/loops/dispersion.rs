@@ -94,6 +94,7 @@ async fn proves(world: &World, host: u128, release: &Release) {
         health: None,
         metrics: None,
         keep: 3,
+        slot: None,
     };
     let reported = Reported {
         service: release.service.clone(),
@@ -103,6 +104,7 @@ async fn proves(world: &World, host: u128, release: &Release) {
         processes: vec![],
         observed: None,
         redeploy: None,
+        slot: None,
         port: None,
         healthy: None,
         proof: Proof::Converged,

@@ -240,6 +240,7 @@ pub(crate) fn rollout(change: u64, release: &Release, hosts: &[u128]) -> Rollout
         queued: None,
         together: None,
         watch: None,
+        swap: None,
     }
 }
 

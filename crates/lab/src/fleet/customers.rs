@@ -11,6 +11,8 @@ pub struct Traffic {
     pub per_second: f64,
     /// The share of requests that fail with a good release.
     pub failing: f64,
+    /// The share of them that comes to a slot no router sends anything to as well.
+    pub mirrored: f64,
 }
 
 impl Default for Traffic {
@@ -18,6 +20,7 @@ impl Default for Traffic {
         Self {
             per_second: 100.0,
             failing: 0.005,
+            mirrored: 0.0,
         }
     }
 }

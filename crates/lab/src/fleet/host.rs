@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use model::api::agent::{Sync, Wish};
-use model::deliver::{Desired, ProgramReport, Refused, Reported};
+use model::deliver::{Desired, ProgramReport, Refused, Reported, Slot};
 use model::observe::Series;
-use model::{Digest, HostName, ServiceName, Timestamp, Version, limit};
+use model::{Digest, HostName, Labels, ServiceName, Timestamp, Version, limit};
 use runtime::Random;
 
 use super::program::Program;
@@ -44,9 +44,13 @@ struct Sent {
     at: Timestamp,
 }
 
+/// Is to which slot the routers of each service send everything.
+pub(super) type Routes = BTreeMap<ServiceName, Slot>;
+
 /// Is a host.
 pub struct Host {
     name: HostName,
+    labels: Labels,
     token: String,
     boots: u32,
     epoch: u64,
@@ -65,9 +69,10 @@ pub struct Host {
 }
 
 impl Host {
-    pub(super) fn new(name: HostName, token: String) -> Self {
+    pub(super) fn new(name: HostName, labels: Labels, token: String) -> Self {
         Self {
             name,
+            labels,
             token,
             boots: 1,
             epoch: 0,
@@ -107,6 +112,22 @@ impl Host {
     /// Returns what really runs here, whatever is known of it elsewhere.
     pub fn running(&self, service: &ServiceName) -> Option<&Version> {
         self.services.get(service)?.running()
+    }
+
+    /// Returns where it sends the requests of each service it is a router of.
+    pub fn routes(&self) -> impl Iterator<Item = (&ServiceName, Slot)> {
+        let services = self.services.iter();
+        services.filter_map(|(name, service)| Some((name, service.routes()?)))
+    }
+
+    /// Returns what comes to a service of it, by where its routers send everything.
+    fn comes(&self, service: &ServiceName, traffic: &Traffic, routes: &Routes) -> f64 {
+        let own = self.labels.get("slot");
+        let share = match routes.get(service) {
+            Some(slot) if !own.is_empty() && own != slot.word() => traffic.mirrored,
+            Some(_) | None => 1.0,
+        };
+        traffic.per_second * share
     }
 
     /// Returns what it was last told to run, as far as it heard.
@@ -169,12 +190,22 @@ impl Host {
     pub(super) fn live(
         &mut self,
         of: &impl Fn(&Version) -> Behaviour,
-        (traffic, random): (&Traffic, &Random),
+        (traffic, routes): (&Traffic, &Routes),
+        random: &Random,
         now: Timestamp,
     ) {
-        for service in self.services.values_mut() {
+        let names: Vec<ServiceName> = self.services.keys().cloned().collect();
+        for name in names {
+            let per_second = self.comes(&name, traffic, routes);
+            let Some(service) = self.services.get_mut(&name) else {
+                continue;
+            };
+            let traffic = Traffic {
+                per_second,
+                ..*traffic
+            };
             let mended = self.trouble.mended_by_hand.as_deref();
-            service.serve(of, (traffic, mended), random, now);
+            service.serve(of, (&traffic, mended), random, now);
             service.act(of, &self.trouble, now);
             if service.is_uncertain() {
                 self.trouble.cuts_a_hook_short = false;

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use model::api::agent::Enrol;
-use model::{HostName, Labels, Timestamp, Version};
+use model::deliver::Slot;
+use model::{HostName, Labels, ServiceName, Timestamp, Version};
 use runtime::Random;
 
 pub use customers::Traffic;
@@ -71,7 +72,8 @@ impl Fleet {
     }
 
     pub(crate) fn add(&mut self, enrol: Enrol, token: String) {
-        self.hosts.push(Host::new(enrol.hostname, token));
+        self.hosts
+            .push(Host::new(enrol.hostname, enrol.labels, token));
     }
 
     pub fn len(&self) -> usize {
@@ -105,7 +107,15 @@ impl Fleet {
     }
 
     pub fn set_traffic(&mut self, traffic: Traffic) {
-        self.traffic = traffic;
+        let mirrored = self.traffic.mirrored;
+        self.traffic = Traffic {
+            mirrored,
+            ..traffic
+        };
+    }
+
+    pub fn set_mirrored(&mut self, mirrored: f64) {
+        self.traffic.mirrored = mirrored;
     }
 
     pub fn behaviour_mut(&mut self, version: &Version) -> &mut Behaviour {
@@ -121,8 +131,11 @@ impl Fleet {
     pub(crate) fn live(&mut self, now: Timestamp) {
         let behaviours = &self.behaviours;
         let of = |version: &Version| behaviours.get(version).copied().unwrap_or_default();
+        let routes = self.hosts.iter().flat_map(Host::routes);
+        let routes: BTreeMap<ServiceName, Slot> =
+            routes.map(|(s, slot)| (s.clone(), slot)).collect();
         for host in &mut self.hosts {
-            host.live(&of, (&self.traffic, &self.random), now);
+            host.live(&of, (&self.traffic, &routes), &self.random, now);
         }
     }
 }

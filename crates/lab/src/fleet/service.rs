@@ -28,6 +28,8 @@ pub(super) struct Service {
     stage: Stage,
     serving: Option<Slot>,
     coming: Option<Slot>,
+    /// Of a router, which runs nothing: where it sends everything.
+    routes: Option<model::deliver::Slot>,
     /// What was fetched, by folder.
     disk: BTreeSet<String>,
     /// What was proved here once; going back to it is never given up.
@@ -73,6 +75,7 @@ impl Service {
             stage: Stage::Fetching,
             serving: None,
             coming: None,
+            routes: None,
             disk: BTreeSet::new(),
             good: BTreeSet::new(),
             exits: 0,
@@ -96,6 +99,10 @@ impl Service {
 
     pub(super) fn wish(&self) -> &Desired {
         &self.wish
+    }
+
+    pub(super) fn routes(&self) -> Option<model::deliver::Slot> {
+        self.routes
     }
 
     pub(super) fn running(&self) -> Option<&Version> {
@@ -129,6 +136,7 @@ impl Service {
 
     pub(super) fn fetches(&self, trouble: &Trouble) -> Option<Digest> {
         let missing = self.stage == Stage::Fetching
+            && self.wish.slot.is_none()
             && self.wish.state == DesiredState::Running
             && !trouble.has_full_disk
             && !self.is_on_disk();
@@ -203,8 +211,9 @@ impl Service {
     }
 
     fn fetch(&mut self, trouble: &Trouble, now: Timestamp) {
-        if self.wish.state == DesiredState::Stopped {
+        if self.wish.state == DesiredState::Stopped || self.wish.slot.is_some() {
             self.serving = None;
+            self.routes = self.wish.slot;
             self.stage = Stage::Settled;
         } else if self.serves_wish() {
             let wish = self.wish.clone();
@@ -269,13 +278,14 @@ impl Service {
             generation_seen: self.wish.generation,
             generation_applied: match alive {
                 Some(slot) => slot.desired.generation,
-                None if stopped => self.wish.generation,
+                None if stopped || self.is_routed() => self.wish.generation,
                 None => 0,
             },
             symlink_release: alive.map(|slot| slot.desired.release.number),
             processes: self.processes(trouble),
             observed: None,
             redeploy: alive.and_then(|slot| slot.desired.release.redeploy),
+            slot: self.routes,
             port: alive.map(|_| 8101),
             healthy: alive.map(|_| true),
             proof,
@@ -351,12 +361,18 @@ impl Service {
             Stage::Settled if self.wish.state == DesiredState::Stopped => {
                 (Proof::Stopped, String::new())
             }
+            Stage::Settled if self.is_routed() => (Proof::Converged, String::new()),
             Stage::Settled if self.alive().is_none() => (
                 Proof::Pending,
                 "exited with status 1; it is started again".into(),
             ),
             Stage::Settled => (Proof::Converged, String::new()),
         }
+    }
+
+    /// Tells whether it is a router that does as it was asked.
+    fn is_routed(&self) -> bool {
+        self.routes.is_some() && self.routes == self.wish.slot
     }
 
     fn alive(&self) -> Option<&Slot> {

@@ -9,7 +9,7 @@ use model::api::Problem;
 use model::api::change::{ChangeView, Why};
 use model::api::deliver::{HostTrouble, HostView};
 use model::api::rehearsal::{Rehearsal, RehearsedRing};
-use model::deliver::{ProgramOutcome, Proof};
+use model::deliver::{ProgramOutcome, Proof, Slot};
 use model::observe::ChangeState;
 use model::{Digest, HostName, ServiceName, Version};
 
@@ -78,6 +78,7 @@ pub(super) async fn holds(world: &mut World, then: &Then) -> Result<Seen> {
             let started = world.host(host)?.started(&service);
             check(started == *number, format!("it started {started}"))
         }
+        Then::SendsTo(host, slot) => sends_to(world, host, *slot)?,
         Then::ClockTold(host, wrong) => {
             let hosts = world.hosts().await?;
             let view = hosts.iter().find(|view| view.name == *host);
@@ -271,6 +272,17 @@ fn runs(world: &mut World, host: &HostName, which: Option<&Which>) -> Result<See
     Ok(check(
         running.as_ref() == version,
         format!("it runs {}", or_nothing(running)),
+    ))
+}
+
+fn sends_to(world: &mut World, host: &HostName, slot: Option<Slot>) -> Result<Seen> {
+    let service = world.service().name.clone();
+    let mut routes = world.host(host)?.routes();
+    let found = routes.find(|(name, _)| **name == service);
+    let found = found.map(|(_, slot)| slot);
+    Ok(check(
+        found == slot,
+        format!("it sends everything to {}", or_nothing(found)),
     ))
 }
 

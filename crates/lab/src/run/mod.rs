@@ -101,6 +101,7 @@ async fn prepare(world: &mut World, given: &Given) -> Result<()> {
             world.set_service(spec);
         }
         Given::Traffic(traffic) => world.fleet_mut().set_traffic(*traffic),
+        Given::Mirrored(share) => world.fleet_mut().set_mirrored(*share),
         Given::Fails(version, share) => world.behaviour_mut(version).failing = Some(*share),
         Given::FailsLater(version, share, after) => {
             let behaviour = world.behaviour_mut(version);

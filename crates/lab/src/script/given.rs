@@ -14,6 +14,8 @@ pub enum Given {
     Hosts(Vec<HostName>, Labels),
     Service(Box<ServiceSpec>),
     Traffic(Traffic),
+    /// The share of the traffic an idle slot gets as well.
+    Mirrored(f64),
     Fails(Version, f64),
     /// From this long after the start of each of its processes on.
     FailsLater(Version, f64, Duration),
@@ -39,6 +41,14 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
         make: |f| Ok(Given::Hosts(hosts(f)?, labels(f.get(3))?)),
     },
     Sentence {
+        pattern: "{number} hosts {host} .. {host} with {labels} and {labels}",
+        make: |f| {
+            let both = [labels(f.get(3))?, labels(f.get(4))?];
+            let both = Labels::new(both.iter().flat_map(Labels::iter))?;
+            Ok(Given::Hosts(hosts(f)?, both))
+        },
+    },
+    Sentence {
         pattern: "service {service} , {clauses}",
         make: |f| Ok(Given::Service(Box::new(service(f)?))),
     },
@@ -53,8 +63,13 @@ pub(super) const TABLE: &[Sentence<Given>] = &[
             Ok(Given::Traffic(Traffic {
                 per_second,
                 failing,
+                ..Traffic::default()
             }))
         },
+    },
+    Sentence {
+        pattern: "{percent} of the requests mirrored to the idle slot",
+        make: |f| Ok(Given::Mirrored(percent(f.get(0))?)),
     },
     Sentence {
         pattern: "{version} fails {percent} of its requests",
@@ -162,6 +177,9 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
                 let within = (format!("{d1} {t1}"), format!("{d2} {t2}"));
                 spec.redeploy = Some((every.to_owned(), Some(within)));
             }
+            ["slots", "behind", pair] => spec.strategy = StrategyWish::BlueGreen(labels(pair)?),
+            ["kept", "warm", d] => spec.keep_warm = duration(d)?,
+            ["judged", "by", "proof"] => spec.is_proof_enough = true,
             ["held", "at", "deadline"] => spec.holds_at_deadline = true,
             ["without", "signals"] => spec.is_judged = false,
             ["judged", "by", "latency"] => spec.has_latency = true,
@@ -173,7 +191,7 @@ fn service(f: &Filled) -> Result<ServiceSpec, String> {
             [name, size] if !rings.is_empty() => rings.push(ring(name, size)?),
             _ => {
                 return Err(format!(
-                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, depends on SERVICE, max unavailable N, bake D, deadline D, warmup D, watch D, redeployed every D, redeployed every D between DAY HH:MM and DAY HH:MM, held at deadline, without signals, judged by latency, judged by earnings",
+                    "no clause of a service reads `{}`; known: rings NAME SIZE [, NAME SIZE …], canary first SIZE, one after another, all at once, hosts with LABEL, depends on SERVICE, max unavailable N, bake D, deadline D, warmup D, watch D, redeployed every D, redeployed every D between DAY HH:MM and DAY HH:MM, held at deadline, without signals, judged by latency, judged by earnings, slots behind LABEL, kept warm D, judged by proof",
                     clause.trim()
                 ));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::api::change::RingState;
-use model::deliver::Command;
+use model::deliver::{Command, Slot};
 use model::judge::VerdictState;
 use model::observe::ChangeState;
 use model::{HostName, RingName, ServiceName, Version};
@@ -34,6 +34,8 @@ pub enum Then {
     RunsNothing(HostName),
     /// So many processes were started there one after the other.
     Started(HostName, usize),
+    /// None: to no slot.
+    SendsTo(HostName, Option<Slot>),
     /// It shows among the hosts that its clock is wrong, or does not.
     ClockTold(HostName, bool),
     AgentIs(HostName, Version),
@@ -124,6 +126,17 @@ pub(super) const TABLE: &[Sentence<Then>] = &[
     Sentence {
         pattern: "there is no verdict",
         make: |_| Ok(Then::NoVerdict),
+    },
+    Sentence {
+        pattern: "{host} sends everything to {slot}",
+        make: |f| {
+            let slot = as_in_json("slot", f.get(1))?;
+            Ok(Then::SendsTo(f.read(0)?, Some(slot)))
+        },
+    },
+    Sentence {
+        pattern: "{host} sends nothing anywhere",
+        make: |f| Ok(Then::SendsTo(f.read(0)?, None)),
     },
     Sentence {
         pattern: "{host} runs nothing",

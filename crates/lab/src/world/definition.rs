@@ -54,6 +54,10 @@ pub struct ServiceSpec {
     pub watch: Duration,
     /// As they stand in the file: how often, and from when to when in the week.
     pub redeploy: Option<(String, Option<(String, String)>)>,
+    /// How long the slot before keeps running behind a swap.
+    pub keep_warm: Duration,
+    /// An idle slot passes on its proof alone.
+    pub is_proof_enough: bool,
     /// A ring that could not be cleared asks a person at its deadline.
     pub holds_at_deadline: bool,
     /// Without it, no signal is named.
@@ -73,6 +77,8 @@ pub enum StrategyWish {
     Rolling,
     /// Everybody at once, whatever may be unavailable.
     All,
+    /// Two slots; these hosts send everything to one of them.
+    BlueGreen(Labels),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +105,8 @@ impl Default for ServiceSpec {
             warmup: Duration::from_secs(2),
             watch: Duration::from_secs(3_600),
             redeploy: None,
+            keep_warm: Duration::from_secs(3_600),
+            is_proof_enough: false,
             holds_at_deadline: false,
             is_judged: true,
             has_latency: false,
@@ -156,13 +164,8 @@ impl ServiceSpec {
     }
 
     fn write_environment(&self, text: &mut String) -> std::fmt::Result {
-        let hosts: Vec<String> = self
-            .hosts
-            .iter()
-            .map(|(name, value)| format!("{name}: \"{value}\""))
-            .collect();
         writeln!(text, "environments:\n  production:")?;
-        writeln!(text, "    hosts: {{ {} }}", hosts.join(", "))?;
+        writeln!(text, "    hosts: {{ {} }}", pairs(&self.hosts))?;
         writeln!(text, "    warmup: {}ms", self.warmup.as_millis())?;
         writeln!(text, "    watch: {}ms", self.watch.as_millis())?;
         match &self.redeploy {
@@ -173,10 +176,25 @@ impl ServiceSpec {
                 "    redeploy: {{ every: {every}, within: {{ from: {from}, to: {to} }} }}"
             )?,
         }
-        if self.strategy != StrategyWish::All {
+        let at_once = matches!(
+            self.strategy,
+            StrategyWish::All | StrategyWish::BlueGreen(_)
+        );
+        if !at_once {
             writeln!(text, "    max_unavailable: {}", self.max_unavailable)?;
         }
         self.write_strategy(text)
+    }
+
+    fn write_slots(&self, text: &mut String, router: &Labels) -> std::fmt::Result {
+        let judge = if self.is_proof_enough {
+            "proof"
+        } else {
+            "traffic"
+        };
+        writeln!(text, "    router: {{ {} }}", pairs(router))?;
+        writeln!(text, "    keep_warm: {}ms", self.keep_warm.as_millis())?;
+        writeln!(text, "    judge: {judge}")
     }
 
     fn write_strategy(&self, text: &mut String) -> std::fmt::Result {
@@ -196,6 +214,10 @@ impl ServiceSpec {
             StrategyWish::Canary(size) => ("canary", Some(size)),
             StrategyWish::Rolling => ("rolling", None),
             StrategyWish::All => ("all", None),
+            StrategyWish::BlueGreen(router) => {
+                self.write_slots(text, router)?;
+                ("blue_green", None)
+            }
         };
         writeln!(text, "    strategy: {word}")?;
         if let Some(size) = canary {
@@ -205,6 +227,13 @@ impl ServiceSpec {
         writeln!(text, "    deadline: {deadline}ms")?;
         writeln!(text, "    at_deadline: {at_deadline}")
     }
+}
+
+fn pairs(labels: &Labels) -> String {
+    let pairs = labels
+        .iter()
+        .map(|(name, value)| format!("{name}: \"{value}\""));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 const SIGNALS: &str = "\

@@ -87,15 +87,9 @@ impl ViewInput<'_> {
     /// Tells whether the hosts that took part were asked for another release since: the change is
     /// history, and what runs now says nothing about it.
     fn is_history(&self) -> bool {
-        let end = match &self.rollout.state {
-            RolloutState::Done { .. } => Some(&self.rollout.release),
-            // The undo of a first release leaves the hosts with an order to stop that one.
-            RolloutState::Undone { .. } => Some(
-                self.rollout
-                    .previous
-                    .as_ref()
-                    .unwrap_or(&self.rollout.release),
-            ),
+        let is_undone = match &self.rollout.state {
+            RolloutState::Done { .. } => false,
+            RolloutState::Undone { .. } => true,
             RolloutState::Superseded { .. } => return true,
             RolloutState::Planned
             | RolloutState::Ring { .. }
@@ -103,12 +97,22 @@ impl ViewInput<'_> {
             | RolloutState::Undoing { .. }
             | RolloutState::Stuck { .. } => return false,
         };
-        let number = |release: Option<&ReleaseRef>| release.map(|r| r.number);
-        self.rollout
-            .hosts()
-            .filter(|host| host.touched)
-            .filter_map(|host| self.host(host.id)?.wanted.as_ref())
-            .any(|wanted| Some(wanted.number) != number(end))
+        let release = &self.rollout.release;
+        let mut touched = self.touched();
+        touched.any(|(index, host)| {
+            // What is to run nothing was left with an order to stop the release.
+            let back = self.rollout.back_to(index).filter(|_| is_undone);
+            let end = back.unwrap_or(release).number;
+            let wanted = self.host(host.id).and_then(|host| host.wanted.as_ref());
+            wanted.is_some_and(|wanted| wanted.number != end)
+        })
+    }
+
+    /// Returns the hosts that were asked for the release, each with its ring, counted from 0.
+    fn touched(&self) -> impl Iterator<Item = (usize, &RingHost)> {
+        let rings = self.rollout.rings.iter().enumerate();
+        let hosts = rings.flat_map(|(index, ring)| ring.hosts.iter().map(move |h| (index, h)));
+        hosts.filter(|(_, host)| host.touched)
     }
 
     /// Returns how many hosts the rollout expects to prove the release: those that were retired, and those
@@ -169,13 +173,15 @@ impl ViewInput<'_> {
 
     /// Returns how many hosts the undo concerns, and how many of them prove that they are back.
     fn back(&self) -> (usize, usize) {
-        let touched = || self.rollout.hosts().filter(|host| host.touched);
-        let previous = self.rollout.previous.as_ref();
-        let back = touched()
-            .filter_map(|host| self.host(host.id))
-            .filter(|host| host.proves(previous))
-            .count();
-        (back, touched().count())
+        let is_back = |index: usize, host: &RingHost| {
+            let now = self.host(host.id);
+            now.is_some_and(|now| now.proves(self.rollout.back_to(index)))
+        };
+        // What routers do is told by itself.
+        let is_counted = |index: &usize| !self.rollout.is_swap_ring(*index);
+        let counted = || self.touched().filter(|(index, _)| is_counted(index));
+        let back = counted().filter(|(index, host)| is_back(*index, host));
+        (back.count(), counted().count())
     }
 
     fn count(&self, release: Option<&ReleaseRef>) -> usize {

@@ -78,8 +78,15 @@ fn was_touched(ring: &Ring) -> bool {
     ring.hosts.iter().any(|host| host.touched)
 }
 
+/// Returns what an undo brings back to a ring.
+fn back_to<'a>(input: &ViewInput<'a>, ring: &Ring) -> Option<&'a ReleaseRef> {
+    let mut rings = input.rollout.rings.iter();
+    let index = rings.position(|other| other.name == ring.name)?;
+    input.rollout.back_to(index)
+}
+
 fn is_back(input: &ViewInput<'_>, ring: &Ring) -> bool {
-    let previous = input.rollout.previous.as_ref();
+    let previous = back_to(input, ring);
     ring.hosts
         .iter()
         .filter(|host| host.touched)
@@ -98,7 +105,7 @@ fn proved(input: &ViewInput<'_>, ring: &Ring, state: RingState) -> usize {
         };
     }
     let target = if undone {
-        input.rollout.previous.as_ref()
+        back_to(input, ring)
     } else {
         Some(&input.rollout.release)
     };
@@ -153,7 +160,7 @@ pub(super) fn waiting_for(input: &ViewInput<'_>, ring: &Ring) -> Option<String> 
 /// Names the hosts of a ring that have the release and do not prove yet that they are back.
 fn not_back(input: &ViewInput<'_>, ring: &Ring) -> Option<String> {
     let touched = ring.hosts.iter().filter(|host| host.touched);
-    missing(input, touched, input.rollout.previous.as_ref())
+    missing(input, touched, back_to(input, ring))
 }
 
 fn missing<'a>(

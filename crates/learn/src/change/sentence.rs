@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use model::api::change::PartView;
-use model::deliver::{Command, HeldReason, Phase, Queued, Ring, Rollout, RolloutState, WatchEnd};
+use model::deliver::{
+    Command, HeldReason, Phase, Queued, Ring, Rollout, RolloutState, Swap, WatchEnd,
+};
 use model::judge::{Verdict, VerdictState};
 use model::words::{are_back, counted, duration, line, moment};
 use model::{Fact, HostName, Subject, Timestamp, Version};
@@ -180,7 +182,6 @@ fn held_now(input: &ViewInput<'_>, why: &HeldReason) -> String {
 }
 
 fn undoing(input: &ViewInput<'_>, what: &str) -> String {
-    let (back, of) = input.back();
     let because = match undo_order(input) {
         Undo::ByItself(Some(verdict)) => format!(": {}", reason(verdict, Tense::Is)),
         Undo::ByItself(None) => String::new(),
@@ -194,7 +195,7 @@ fn undoing(input: &ViewInput<'_>, what: &str) -> String {
     };
     format!(
         "{what} is being undone{because}; {}{first}.",
-        are_back(back, of, previous(input))
+        way_back(input)
     )
 }
 
@@ -222,12 +223,28 @@ fn undone(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
 }
 
 fn stuck(input: &ViewInput<'_>, what: &str, hosts: &[HostName]) -> String {
-    let (back, of) = input.back();
     format!(
         "{what} is not undone everywhere: {}; still waiting for {}.",
-        are_back(back, of, previous(input)),
+        way_back(input),
         host::named(input, hosts.iter())
     )
+}
+
+/// Says how far an undo is; where two slots take turns, also where everything goes.
+fn way_back(input: &ViewInput<'_>) -> String {
+    let rollout = input.rollout;
+    let (back, of) = input.back();
+    let Some(swap) = &rollout.swap else {
+        return are_back(back, of, previous(input));
+    };
+    let routers = match (swap.from, swap.is_back) {
+        _ if !rollout.routers().iter().any(|router| router.touched) => String::new(),
+        (Some(from), true) => format!("everything goes to {from} again; "),
+        (Some(from), false) => format!("everything is to go to {from} again first; "),
+        (None, true) => "nothing goes to any slot; ".to_owned(),
+        (None, false) => format!("nothing is to go to {} any more first; ", swap.to),
+    };
+    routers + &are_back(back, of, None)
 }
 
 fn previous<'a>(input: &ViewInput<'a>) -> Option<&'a Version> {
@@ -244,6 +261,9 @@ fn done(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
         );
     }
     let proved = input.proved();
+    if let Some(swap) = input.rollout.swap.as_ref().filter(|_| proved == of) {
+        return live_in(input, what, swap);
+    }
     if proved == of {
         return format!(
             "{what} is live on {of} of {of} hosts, each proved from its running process."
@@ -258,6 +278,19 @@ fn done(input: &ViewInput<'_>, what: &str, at: Timestamp) -> String {
         "{what} went live on every host, but now {proved} of {of} hosts prove it; missing: {}.",
         host::named(input, off.map(|host| &host.name))
     )
+}
+
+/// Says in which slot it is live, and how long the other one is kept running.
+fn live_in(input: &ViewInput<'_>, what: &str, swap: &Swap) -> String {
+    let (to, of) = (swap.to, input.expected());
+    let warm = match (swap.from, input.rollout.warm_until()) {
+        (Some(from), Some(until)) => {
+            let until = moment(until, input.now);
+            format!(" The slot before, {from}, is kept running until {until}.")
+        }
+        (Some(_) | None, _) => String::new(),
+    };
+    format!("{what} is live in {to}: {of} of {of} hosts proved it, the routers among them.{warm}")
 }
 
 /// Is who wanted the undo.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::deliver::{
     Adoption, Command, DesiredState, HeldReason, MigrationKind, Overdue, Part, Priority, Proof,
-    WatchEnd,
+    Slot, WarmEnd, WatchEnd,
 };
 use model::words::{are_back, counted, duration, line, moment, names, times, way_back};
 use model::{Entry, EnvironmentName, Fact, HostName, RingName, ServiceName, Timestamp};
@@ -339,6 +339,26 @@ fn text(fact: &Fact, entry: &Entry) -> String {
                 format!("The watch is over, because {by} brings another release.")
             }
         },
+        Fact::SlotChosen { idle, live } => match live {
+            Some(live) => format!("It goes to {idle}, while {live} serves."),
+            None => format!("It goes to {idle}; no slot serves yet."),
+        },
+        Fact::Swapped { to, from } => {
+            let instead = match from {
+                Some(from) => format!(" instead of {from}"),
+                None => String::new(),
+            };
+            format!("Swapped: everything goes to {to}{instead}, as the routers proved.")
+        }
+        Fact::SwappedBack { to, after_ms } => {
+            let now = match to {
+                Some(to) => format!("everything goes to {to} again"),
+                None => "nothing goes to any slot".to_owned(),
+            };
+            let after = millis(*after_ms);
+            format!("Swapped back after {after}: {now}, as the routers proved.")
+        }
+        Fact::WarmEnded { slot, how } => warm_ended(*slot, how),
         Fact::ShippedTogether { parts } => {
             let parts: Vec<String> = parts.iter().map(part).collect();
             format!("Shipped as one, in this order: {}.", parts.join(", "))
@@ -576,6 +596,8 @@ pub(crate) fn passed(how: &str) -> String {
         "unjudged" => "unjudged, nothing to compare it with".to_owned(),
         "unjudged, no control" => "unjudged, no host was left to compare with".to_owned(),
         "unjudged, no signals" => "unjudged, no signals to judge it by".to_owned(),
+        "unjudged, by proof" => "unjudged, proof is enough here".to_owned(),
+        "swapped" => "everything goes to it".to_owned(),
         _ => how,
     }
 }
@@ -629,6 +651,22 @@ fn host_proof(host: &str, what: &str, proof: Proof) -> String {
         Proof::Stopped => format!("{host} proved that nothing of {what} runs on it"),
         Proof::Blocked => format!("{host} is blocked with {what} until a person acts"),
         Proof::Unknown => format!("{host} cannot tell what it runs of {what}"),
+    }
+}
+
+fn warm_ended(slot: Slot, how: &WarmEnd) -> String {
+    let slot = match slot {
+        Slot::Blue => "Blue",
+        Slot::Green => "Green",
+    };
+    match how {
+        WarmEnd::Stopped => {
+            format!("{slot} was kept running long enough, and its hosts are asked to stop.")
+        }
+        WarmEnd::Undone => format!("{slot} is not idle any more, because the change is undone."),
+        WarmEnd::Replaced { by } => format!(
+            "{slot} is not kept running for this change any more, because {by} brings another release."
+        ),
     }
 }
 

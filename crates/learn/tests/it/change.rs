@@ -1,7 +1,9 @@
 //! Where a change stands, in words and ring by ring.
 
 use model::api::change::{PartView, RingState, SignalState};
-use model::deliver::{Command, HeldReason, Part, Phase, Proof, RolloutState, Watch, WatchEnd};
+use model::deliver::{
+    Command, HeldReason, Part, Phase, Proof, RolloutState, Slot, Swap, Warm, Watch, WatchEnd,
+};
 
 use model::judge::{Reason, VerdictState};
 use model::observe::ChangeState;
@@ -515,4 +517,57 @@ fn a_part_says_what_it_waits_for_and_what_it_goes_back_with() {
         undone.starts_with("shop 1.1 was undone with web 2.0 (chg-8) after"),
         "{undone}"
     );
+}
+
+/// Web-1 is the idle slot, the others are routers.
+fn swapping(state: RolloutState, is_back: bool) -> World {
+    let mut world = World::new(state);
+    world.rollout.swap = Some(Swap {
+        to: Slot::Green,
+        from: Some(Slot::Blue),
+        live: Vec::new(),
+        warm: None,
+        is_back,
+    });
+    world.run_new(1..=8);
+    world
+}
+
+#[test]
+fn a_swap_says_which_slot_is_live_and_how_long_the_other_is_kept() {
+    let mut world = swapping(RolloutState::Done { at: at(50) }, false);
+    let live = "shop 1.1 is live in green: 8 of 8 hosts proved it, the routers among them.";
+    assert_eq!(world.sentence(), live);
+    world.rollout.swap.as_mut().unwrap().warm = Some(Warm {
+        until: at(3_600),
+        ended: None,
+    });
+    let warm = " The slot before, blue, is kept running until 15:03:00 UTC.";
+    assert_eq!(world.sentence(), format!("{live}{warm}"));
+}
+
+#[test]
+fn a_swap_back_says_where_everything_goes_and_what_is_stopped() {
+    let undoing = RolloutState::Undoing { since: START };
+    let mut world = swapping(undoing.clone(), false);
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 is being undone; everything is to go to blue again first; 0 of 1 host is stopped."
+    );
+    assert_eq!(
+        ring_states(&world),
+        [RingState::Undoing, RingState::Undoing]
+    );
+
+    world = swapping(undoing, true);
+    for n in 2..=8 {
+        world.hosts.insert(host_id(n), host(n));
+    }
+    assert_eq!(ring_states(&world), [RingState::Undoing, RingState::Undone]);
+    world.report(1, Proof::Stopped, "");
+    assert_eq!(
+        world.sentence(),
+        "shop 1.1 is being undone; everything goes to blue again; 1 of 1 host is stopped."
+    );
+    assert_eq!(ring_states(&world), [RingState::Undone, RingState::Undone]);
 }

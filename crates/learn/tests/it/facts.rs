@@ -14,10 +14,16 @@ use model::{ActionId, AlertId, ChangeId, Fact, IncidentId, Kind, PageId, Role, V
 
 use crate::agents;
 use crate::fixture::{START, entry, name, new, old, verdict};
+use crate::swaps;
 use crate::variant::{VARIANTS, variant};
 
 /// Returns each fact with the sentence it must give.
 pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
+    let others = other_facts().into_iter();
+    others.chain(swaps::facts()).collect()
+}
+
+fn other_facts() -> Vec<(Fact, &'static str)> {
     let shop = || "shop".parse().unwrap();
     let ring = || "canary".parse().unwrap();
     let page = PageId::new(START, 1);
@@ -479,7 +485,7 @@ pub(crate) fn every_fact() -> Vec<(Fact, &'static str)> {
         ),
         (
             Fact::UndoStarted { to: None, hosts: 2 },
-            "The undo began: 2 hosts stop it, since nothing was proved before it.",
+            "The undo began: 2 hosts stop it, since nothing is to run there.",
         ),
         (
             Fact::RolloutUndone {

@@ -279,6 +279,7 @@ fn rollout(state: RolloutState) -> Rollout {
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
             redeploy: None,
+            blue_green: None,
         },
         rings: vec![ring("canary", 1..=1), ring("rest", 2..=8)],
         state,
@@ -295,6 +296,7 @@ fn rollout(state: RolloutState) -> Rollout {
         queued: None,
         together: None,
         watch: None,
+        swap: None,
     }
 }
 
@@ -329,6 +331,7 @@ pub(crate) fn host(n: usize) -> HostNow {
             processes: Vec::new(),
             observed: None,
             redeploy: None,
+            slot: None,
             port: Some(8080),
             healthy: Some(true),
             proof: Proof::Converged,

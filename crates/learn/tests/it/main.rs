@@ -8,6 +8,7 @@ mod fixture;
 mod kinds;
 mod random;
 mod story;
+mod swaps;
 mod unreadable;
 mod variant;
 mod verdicts;

@@ -77,7 +77,11 @@ pub(crate) fn variant(fact: &Fact) -> usize {
         Fact::AgentUpdated { .. } => 69,
         Fact::AgentUpdateFailed { .. } => 70,
         Fact::AgentReplaced { .. } => 71,
+        Fact::SlotChosen { .. } => 72,
+        Fact::Swapped { .. } => 73,
+        Fact::SwappedBack { .. } => 74,
+        Fact::WarmEnded { .. } => 75,
     }
 }
 
-pub(crate) const VARIANTS: usize = 72;
+pub(crate) const VARIANTS: usize = 76;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactFormat, Compatibility, FreezeRule};
+use super::{ArtifactFormat, BlueGreen, Compatibility, FreezeRule};
 use crate::act::Procedure;
 use crate::observe::Signal;
 use crate::time::{WeekTime, Zone, millis};
@@ -212,6 +212,9 @@ pub struct EnvironmentPlan {
     /// How often every host is set up anew with what it runs; none: only when somebody says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeploy: Option<RedeployRule>,
+    /// Two slots and their routers; then `rings` holds the slot a release goes to, and the routers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blue_green: Option<BlueGreen>,
 }
 
 /// Is how often every host is set up anew.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactFormat, Health, ReleaseNumber, Run, Scrape};
+use super::{ArtifactFormat, Health, ReleaseNumber, Run, Scrape, Slot};
 use crate::{ChangeId, Digest, EnvironmentName, RingName, ServiceName, Version};
 
 /// Is what one host should run of one service.
@@ -22,6 +22,9 @@ pub struct Desired {
     pub metrics: Option<Scrape>,
     /// Releases kept on disk beside the running and the last proved-good one.
     pub keep: u32,
+    /// Set for a router, which runs nothing itself: the slot it is to send everything to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

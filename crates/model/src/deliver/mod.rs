@@ -2,6 +2,7 @@
 //! other tools deliver to us.
 
 pub mod artifact;
+pub mod blue_green;
 pub mod compatibility;
 pub mod definition;
 pub mod delivery;
@@ -19,6 +20,7 @@ pub mod surroundings;
 pub mod together;
 
 pub use artifact::{Artifact, ArtifactFormat};
+pub use blue_green::{BlueGreen, JudgeIdle, Slot, Swap, Warm, WarmEnd};
 pub use compatibility::{Api, Clients, Compatibility, SchemaNeeds};
 pub use definition::{
     AtDeadline, Check, Definition, Drain, DrainAsk, EnvironmentPlan, Health, Hook, Hooks,

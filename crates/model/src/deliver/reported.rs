@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ReleaseNumber;
+use super::{ReleaseNumber, Slot};
 use crate::{ChangeId, Digest, ServiceName, Timestamp};
 
 /// Is the agent's word about one service on its host; taken from `/proc`, never from the symlink.
@@ -24,6 +24,9 @@ pub struct Reported {
     /// The redeploy for which what runs now was unpacked and started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeploy: Option<ChangeId>,
+    /// The slot a router's tool saw it send everything to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
     /// The port the service answers on now.
     pub port: Option<u16>,
     pub healthy: Option<bool>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentPlan, FreezeOverride, ReleaseRef, Together};
+use super::{EnvironmentPlan, FreezeOverride, Host, ReleaseRef, Swap, Together};
 use crate::{
     ChangeId, EntryId, EnvironmentName, FreezeName, HostId, HostName, RingName, ServiceName,
     Timestamp, VerdictId,
@@ -54,6 +54,9 @@ pub struct Rollout {
     /// None for one that was shipped alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<Together>,
+    /// Set where two slots take turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<Swap>,
 }
 
 /// Is what a rollout that has not begun waits for.
@@ -136,6 +139,17 @@ pub struct RingHost {
 }
 
 impl RingHost {
+    /// Makes a member nothing was asked of.
+    pub fn new(host: &Host) -> Self {
+        Self {
+            id: host.id,
+            name: host.name.clone(),
+            touched: false,
+            excluded: None,
+            left_by_another: false,
+        }
+    }
+
     /// Tells whether an undo has to bring it back.
     pub fn is_changed(&self) -> bool {
         self.touched || self.left_by_another
@@ -286,5 +300,36 @@ impl Rollout {
     /// Returns all hosts of all rings, in order.
     pub fn hosts(&self) -> impl Iterator<Item = &RingHost> {
         self.rings.iter().flat_map(|ring| &ring.hosts)
+    }
+
+    /// Returns all hosts it has to do with: those of its rings, and those of the slot that serves meanwhile.
+    pub fn members(&self) -> impl Iterator<Item = &RingHost> {
+        let live = self.swap.iter().flat_map(|swap| &swap.live);
+        self.hosts().chain(live)
+    }
+
+    /// Tells whether a ring, counted from 0, is the one of the routers.
+    pub fn is_swap_ring(&self, ring: usize) -> bool {
+        self.swap.is_some() && ring + 1 == self.rings.len()
+    }
+
+    /// Returns its routers; none where nothing is swapped.
+    pub fn routers(&self) -> &[RingHost] {
+        match (&self.swap, self.rings.last()) {
+            (Some(_), Some(ring)) => &ring.hosts,
+            (Some(_) | None, _) => &[],
+        }
+    }
+
+    /// Returns what an undo brings back to the hosts of a ring, counted from 0; none: nothing is to run there.
+    pub fn back_to(&self, ring: usize) -> Option<&ReleaseRef> {
+        let is_idle_slot = self.swap.is_some() && !self.is_swap_ring(ring);
+        self.previous.as_ref().filter(|_| !is_idle_slot)
+    }
+
+    /// Returns until when the slot before is kept running, while it is.
+    pub fn warm_until(&self) -> Option<Timestamp> {
+        let warm = self.swap.as_ref()?.warm.as_ref()?;
+        warm.ended.is_none().then_some(warm.until)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use model::api::change::TimelineItem;
-use model::deliver::{Adoption, Command, HeldReason, Proof, WatchEnd};
+use model::deliver::{Adoption, Command, HeldReason, Proof, Slot, WarmEnd, WatchEnd};
 use model::judge::{Reason, Verdict};
 use model::time::short;
 use model::{Fact, ServiceName, Version};
@@ -255,6 +255,22 @@ fn fields(fact: &Fact, item: &TimelineItem) -> Option<Vec<Field>> {
         } => vec![field("release", &release.version), field("behind", behind)],
         Fact::RolloutNotBegun { why } => vec![field("why", why)],
         Fact::RolloutSuperseded { by } => vec![field("by", by)],
+        Fact::SlotChosen { idle, live } => {
+            vec![field("idle", idle), field("live", slot(*live))]
+        }
+        Fact::Swapped { to, from } => vec![field("to", to), field("from", slot(*from))],
+        Fact::SwappedBack { to, after_ms } => {
+            vec![field("to", slot(*to)), field("after", after(*after_ms))]
+        }
+        Fact::WarmEnded { slot, how } => {
+            let mut fields = vec![field("slot", slot)];
+            fields.extend(match how {
+                WarmEnd::Stopped => vec![field("how", "stopped")],
+                WarmEnd::Undone => vec![field("how", "undone")],
+                WarmEnd::Replaced { by } => vec![field("how", "replaced"), field("by", by)],
+            });
+            fields
+        }
         Fact::ShippedTogether { parts } => vec![field(
             "parts",
             list(
@@ -342,6 +358,10 @@ fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
 
 fn name(version: Option<&Version>) -> &str {
     version.map_or("nothing", Version::as_str)
+}
+
+fn slot(slot: Option<Slot>) -> &'static str {
+    slot.map_or("none", Slot::word)
 }
 
 fn order(command: Command) -> &'static str {

@@ -61,6 +61,7 @@ pub(crate) fn desired(service: &str) -> Desired {
         health: None,
         metrics: None,
         keep: 3,
+        slot: None,
     }
 }
 
@@ -112,6 +113,7 @@ pub(crate) fn reported(generation_seen: u64) -> Reported {
         failed_checks: 0,
         observed: None,
         redeploy: None,
+        slot: None,
     }
 }
 

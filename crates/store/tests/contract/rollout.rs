@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::deliver::{
-    EnvironmentPlan, Queued, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Watch, WatchEnd,
+    EnvironmentPlan, Queued, ReleaseNumber, ReleaseRef, Rollout, RolloutState, Slot, Swap, Warm,
+    WarmEnd, Watch, WatchEnd,
 };
 use model::judge::{Control, Evidence, LastLook, Reason, Verdict, VerdictState};
 use model::{ActionId, ChangeId, Digest, EntryId, Labels, VerdictId};
@@ -32,6 +33,7 @@ pub(crate) fn example(change: u64) -> Rollout {
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
             redeploy: None,
+            blue_green: None,
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -48,6 +50,7 @@ pub(crate) fn example(change: u64) -> Rollout {
         queued: None,
         together: None,
         watch: None,
+        swap: None,
     }
 }
 
@@ -162,8 +165,27 @@ pub(crate) async fn a_watched_rollout_is_looked_after_and_in_nobodys_way(store: 
     assert_eq!(running, [ChangeId(2)]);
 
     first.watch.as_mut().unwrap().ended = Some(WatchEnd::Quiet);
+    first.swap = Some(Swap {
+        to: Slot::Green,
+        from: Some(Slot::Blue),
+        live: Vec::new(),
+        warm: Some(Warm {
+            until: at(99),
+            ended: None,
+        }),
+        is_back: false,
+    });
+    let warm = first.clone();
     store
-        .write(move |tx| rollout::save(tx, &first, 1))
+        .write(move |tx| rollout::save(tx, &warm, 1))
+        .await
+        .unwrap();
+    assert_eq!(looked_after().await.unwrap(), [ChangeId(1), ChangeId(2)]);
+
+    let swap = first.swap.as_mut().unwrap();
+    swap.warm.as_mut().unwrap().ended = Some(WarmEnd::Stopped);
+    store
+        .write(move |tx| rollout::save(tx, &first, 2))
         .await
         .unwrap();
     assert_eq!(looked_after().await.unwrap(), [ChangeId(2)]);

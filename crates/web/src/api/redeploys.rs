@@ -83,8 +83,9 @@ impl There {
                 None => nothing_runs(new, &environment),
             });
         };
-        let release = store::release::get(tx, &new.service, live.number)?;
-        let release = release.ok_or_else(|| unknown("release", live.number, "ship it anew"))?;
+        let release = store::release::get(tx, &new.service, live.release.number)?;
+        let release =
+            release.ok_or_else(|| unknown("release", live.release.number, "ship it anew"))?;
         Ok(Self {
             environment,
             release,

@@ -136,7 +136,8 @@ fn read(
     let (rollout, _) = rollout::start(Start {
         change: NO_CHANGE,
         release: &release,
-        previous: last_good(&history),
+        previous: last_good(&history).map(|one| one.release.clone()),
+        brought_by: last_good(&history),
         environment,
         hosts: &store::host::expected(tx)?,
         redeploy: false,
@@ -157,7 +158,8 @@ fn read_redeploy(
     let (rollout, _) = rollout::start(Start {
         change: NO_CHANGE,
         release: &there.release,
-        previous: last_good(&there.history),
+        previous: last_good(&there.history).map(|one| one.release.clone()),
+        brought_by: last_good(&there.history),
         environment: there.environment.clone(),
         hosts: &store::host::expected(tx)?,
         redeploy: true,
@@ -235,7 +237,7 @@ pub(super) fn host_facts(
         store::fleet::reported_for(tx, &rollout.service)?
             .into_iter()
             .collect();
-    let members = rollout.hosts().map(|member| member.id).collect();
+    let members = rollout.members().map(|member| member.id).collect();
     let mut facts = BTreeMap::new();
     for (id, host) in store::host::these_each(tx, &members)? {
         let known = HostFacts::new(host?, desired.get(&id), reported.remove(&id), now);

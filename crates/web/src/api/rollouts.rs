@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use deliver::rollout::{self, Place, Refusal, Start, Unfinished};
 use model::api::Problem;
 use model::api::deliver::{NewRollout, Shipped, ShippedPart};
-use model::deliver::{Part, Release, ReleaseRef, Rollout, RolloutState, Together};
+use model::deliver::{Part, Release, Rollout, RolloutState, Together};
 use model::observe::ChangeState;
 use model::{ChangeId, Entry, EntryId, EnvironmentName, Fact, Kind, Subject, Timestamp, limit};
 use runtime::Ids;
@@ -88,7 +88,8 @@ fn start_one(
     let (mut rollout, mut facts) = rollout::start(Start {
         change: part.change,
         release,
-        previous: last_good(&history),
+        previous: last_good(&history).map(|one| one.release.clone()),
+        brought_by: last_good(&history),
         environment: environment.clone(),
         hosts: &hosts,
         redeploy: false,
@@ -231,19 +232,21 @@ fn end_those_before(
         }
     }
     for Versioned { rollout, version } in history {
-        if let Some((mut next, fact)) = rollout::replaced(rollout, new.change) {
-            tell(tx, &mut next, (Kind::Outcome, &fact), new.last_entry, word)?;
+        if let Some((mut next, facts)) = rollout::replaced(rollout, new.change) {
+            for fact in facts {
+                tell(tx, &mut next, (Kind::Outcome, &fact), new.last_entry, word)?;
+            }
             store::rollout::save(tx, &next, *version)?;
         }
     }
     Ok(())
 }
 
-/// Returns the release that went live last and was not undone: what the hosts run now. Undone rollouts left
+/// Returns the rollout whose release went live last and was not undone: what the hosts run now. Undone rollouts left
 /// what was there before them, and superseded ones never finished.
-pub(super) fn last_good(history: &[Versioned]) -> Option<ReleaseRef> {
-    let live = |r: &&Versioned| matches!(r.rollout.state, RolloutState::Done { .. });
-    history.iter().find(live).map(|r| r.rollout.release.clone())
+pub(super) fn last_good(history: &[Versioned]) -> Option<&Rollout> {
+    let live = |rollout: &&Rollout| matches!(rollout.state, RolloutState::Done { .. });
+    history.iter().map(|one| &one.rollout).find(live)
 }
 
 pub(super) fn find_release(

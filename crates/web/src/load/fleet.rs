@@ -8,7 +8,7 @@ use model::deliver::{Desired, Host, ReleaseRef, Reported, Rollout};
 use model::{EnvironmentName, HostId, ServiceName, Timestamp};
 use store::{Error, Tx};
 
-use super::{releases, running};
+use super::{releases, routed, running};
 
 /// Remembers what the changes shown on one snapshot have in common.
 #[derive(Default)]
@@ -37,9 +37,13 @@ impl Fleet {
         let place = (rollout.service.clone(), rollout.environment.clone());
         let (desired, of) = (&self.desired[&place], &self.services[&rollout.service]);
         let hosts = self.hosts.as_ref().map(|hosts| move |id| hosts.get(&id));
-        let members = rollout.hosts().map(|member| member.id);
+        let members = rollout.members().map(|member| member.id);
         let involved = members.chain(desired.keys().copied());
         let expected = involved.filter_map(|id| hosts.as_ref()?(id));
+        let routed = |host: &Host, said: &Reported| {
+            let wish = desired.get(&host.id)?;
+            routed(wish, said, &of.releases)
+        };
         let stands = |host: &Host| HostNow {
             name: host.name.clone(),
             unknown_since: host.unknown_since(now),
@@ -49,7 +53,7 @@ impl Fleet {
             running: of
                 .reported
                 .get(&host.id)
-                .and_then(|r| running(r, &of.releases)),
+                .and_then(|r| routed(host, r).or_else(|| running(r, &of.releases))),
             reported: of.reported.get(&host.id).cloned(),
         };
         Ok(expected.map(|host| (host.id, stands(host))).collect())

@@ -120,6 +120,19 @@ pub(crate) fn releases(
         .collect())
 }
 
+/// Returns the release a router proves to send everything to; it runs nothing itself.
+pub(crate) fn routed(
+    wish: &Desired,
+    reported: &Reported,
+    releases: &BTreeMap<u64, ReleaseRef>,
+) -> Option<ReleaseRef> {
+    let is_proved = wish.slot.is_some()
+        && wish.slot == reported.slot
+        && wish.generation == reported.generation_applied;
+    let release = releases.get(&wish.release.number.0);
+    release.filter(|_| is_proved).cloned()
+}
+
 /// Returns which release the host's running processes are, by the digest of what they execute; nothing
 /// when nothing runs, when they differ, or when it is none of ours.
 pub(crate) fn running(
@@ -311,7 +324,9 @@ fn host_service(
     let running = reported
         .as_ref()
         .zip(releases.get(&wanted.service))
-        .and_then(|(reported, releases)| running(reported, releases));
+        .and_then(|(reported, releases)| {
+            routed(&wanted, reported, releases).or_else(|| running(reported, releases))
+        });
     let behind = reported
         .as_ref()
         .is_none_or(|r| r.generation_applied != wanted.generation);

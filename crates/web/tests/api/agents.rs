@@ -44,6 +44,7 @@ pub(crate) fn reported(world: &World, proof: Proof) -> Reported {
         processes: vec![],
         observed: None,
         redeploy: None,
+        slot: None,
         port: None,
         healthy: None,
         proof,
@@ -84,6 +85,7 @@ pub(crate) fn desired(service: &str) -> Desired {
         health: None,
         metrics: None,
         keep: 3,
+        slot: None,
     }
 }
 

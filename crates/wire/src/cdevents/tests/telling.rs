@@ -42,6 +42,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
             freeze: Vec::new(),
             if_running: model::deliver::IfRunning::default(),
             redeploy: None,
+            blue_green: None,
         },
         rings: vec![],
         state: RolloutState::Planned,
@@ -58,6 +59,7 @@ fn rollout(previous: Option<ReleaseRef>) -> Rollout {
         queued: None,
         together: None,
         watch: None,
+        swap: None,
     }
 }
 
