@@ -3,6 +3,7 @@
 //!
 //! - Two rollouts never own a ring: of one service, at most one rollout has begun and is not over.
 //! - A bad release never reaches the ring behind the one that judged it, unless a person went past it.
+//! - A slot everything goes to is not told to stop.
 //! - No message comes twice.
 //! - Every host ends on what it is asked for; on the way there, one that is not is named.
 
@@ -124,12 +125,13 @@ struct Walker {
 impl Walker {
     async fn new(seed: u64, open: &OpenStore) -> Result<Self> {
         let mut world = World::new(seed, open).await?;
-        let labels = Labels::new([("role", "shop")]).map_err(anyhow::Error::msg)?;
+        let has_slots = seed % 4 == 3;
         for n in 1..=HOSTS {
             let name = format!("web-{n}").parse().map_err(anyhow::Error::msg)?;
-            world.join(name, labels.clone()).await?;
+            let labels = if has_slots { slotted(n) } else { vec![SHOP] };
+            world.join(name, labels_of(labels)?).await?;
         }
-        world.set_service(service(labels)?);
+        world.set_service(service(has_slots)?);
         Ok(Self {
             world,
             random: Random::seeded(seed ^ CHOICES),
@@ -318,7 +320,23 @@ impl Walker {
         {
             check_rings(&self.world, newest.id).await?;
         }
+        self.check_routes()?;
         self.check_messages()
+    }
+
+    /// Checks that no router sends anything to a slot that was told to stop.
+    fn check_routes(&self) -> Result<()> {
+        let hosts = || self.world.fleet().hosts();
+        for (router, (service, slot)) in hosts().flat_map(|r| r.routes().map(move |to| (r, to))) {
+            let stopped = hosts().find(|host| host.is_told_to_stop(service, slot));
+            ensure!(
+                stopped.is_none(),
+                "{} sends everything to {slot}, and {} was told to stop",
+                router.name(),
+                stopped.map_or("nobody", |host| host.name().as_str())
+            );
+        }
+        Ok(())
     }
 
     /// Checks that nobody is told the same twice. What is told again after a while is news again: a
@@ -420,19 +438,42 @@ pub(crate) fn names(view: &ChangeView, host: &HostName) -> bool {
     view.sentence.contains(host.as_str()) || in_rings.chain(&view.drifted).any(off)
 }
 
-fn service(hosts: Labels) -> Result<ServiceSpec> {
+const SHOP: (&str, &str) = ("role", "shop");
+const ROUTER: (&str, &str) = ("role", "router");
+
+/// Two hosts are blue, three are green, and the last one is their router.
+fn slotted(n: usize) -> Vec<(&'static str, &'static str)> {
+    match n {
+        1 | 2 => vec![SHOP, ("slot", "blue")],
+        HOSTS => vec![ROUTER],
+        _ => vec![SHOP, ("slot", "green")],
+    }
+}
+
+fn labels_of(pairs: Vec<(&str, &str)>) -> Result<Labels> {
+    Labels::new(pairs).map_err(anyhow::Error::msg)
+}
+
+fn service(has_slots: bool) -> Result<ServiceSpec> {
     let ring = |name: &str, size: &str| {
         let name = name.parse().map_err(anyhow::Error::msg)?;
         let size = size.to_owned();
         anyhow::Ok(RingWish { name, size })
     };
-    Ok(ServiceSpec {
-        hosts,
-        strategy: StrategyWish::Rings(vec![
+    let strategy = if has_slots {
+        StrategyWish::BlueGreen(labels_of(vec![ROUTER])?)
+    } else {
+        StrategyWish::Rings(vec![
             ring("staff", "1")?,
             ring("canary", "2")?,
             ring("everyone", "rest")?,
-        ]),
+        ])
+    };
+    Ok(ServiceSpec {
+        hosts: labels_of(vec![SHOP])?,
+        strategy,
+        is_proof_enough: has_slots,
+        keep_warm: Duration::from_secs(45),
         max_unavailable: 2,
         bake: Duration::from_secs(3),
         deadline: Duration::from_secs(30),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use model::api::agent::{Sync, Wish};
-use model::deliver::{Desired, ProgramReport, Refused, Reported, Slot};
+use model::deliver::{Desired, DesiredState, ProgramReport, Refused, Reported, Slot};
 use model::observe::Series;
 use model::{Digest, HostName, Labels, ServiceName, Timestamp, Version, limit};
 use runtime::Random;
@@ -118,6 +118,13 @@ impl Host {
     pub fn routes(&self) -> impl Iterator<Item = (&ServiceName, Slot)> {
         let services = self.services.iter();
         services.filter_map(|(name, service)| Some((name, service.routes()?)))
+    }
+
+    /// Tells whether it is one of a slot that runs nothing, as far as it heard.
+    pub fn is_told_to_stop(&self, service: &ServiceName, slot: Slot) -> bool {
+        let wish = self.services.get(service).map(Service::wish);
+        let stops = wish.is_some_and(|wish| wish.state == DesiredState::Stopped);
+        stops && self.labels.get("slot") == slot.word()
     }
 
     /// Returns what comes to a service of it, by where its routers send everything.
