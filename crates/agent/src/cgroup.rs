@@ -14,7 +14,7 @@ use rustix::fs::Access;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, procfs, supervise};
+use crate::{Config, Supervisor, procfs, supervise};
 
 /// The word that tells our helper which group to join; it is taken out before the service begins.
 pub(crate) const JOIN: &str = "SLEEPWELL_JOIN_GROUP";
@@ -105,18 +105,19 @@ impl Groups {
             }
             () => control_groups(),
         };
+        let whose = match config.supervisor {
+            Supervisor::BuiltIn => "services and hooks",
+            Supervisor::Systemd(_) => "hooks", // systemd makes those of its units
+        };
         match found {
             Ok(home) => {
                 let home = home.join(agent.to_string());
-                tracing::info!(
-                    "services and hooks run in control groups below {}",
-                    home.display()
-                );
+                tracing::info!("{whose} run in control groups below {}", home.display());
                 Self { home: Some(home) }
             }
             Err(why) => {
                 tracing::info!(
-                    "services and hooks run without control groups: {why}; what leaves its session and \
+                    "{whose} run without control groups: {why}; what leaves its session and \
                      clears its environment will not be found"
                 );
                 Self { home: None }

@@ -30,6 +30,8 @@ pub(crate) const RELEASE: &str = "SLEEPWELL_RELEASE";
 
 /// Is everything needed to start one process.
 pub(crate) struct Launch<'a> {
+    /// What it is, for people: `shop 1.4`.
+    pub(crate) title: String,
     pub(crate) exec: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     /// The release's own folder, not `current`.

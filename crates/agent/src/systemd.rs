@@ -149,6 +149,7 @@ impl Systemd {
         command
             .args(["--quiet", "--no-ask-password", "--property=Type=exec"])
             .arg(format!("--unit={unit}"))
+            .arg(format!("--description={}", launch.title))
             .arg(option("--working-directory=", launch.dir))
             .arg(option("--property=EnvironmentFile=", environment))
             .arg(format!(

@@ -218,6 +218,7 @@ impl Worker {
         let dir = install::release_dir(self.config(), &slot.desired);
         let log = self.config().service_dir(&slot.desired.service).join("log");
         let launch = Launch {
+            title: title(slot),
             exec: fill_all(&slot.desired.run.exec, slot.port, &folder),
             env: environment(slot),
             dir: &dir,
@@ -521,6 +522,11 @@ fn run_install(shared: &Shared, goal: &Desired, is_repeat: bool) -> Result<(), I
         kept.borrow().iter().for_each(write);
     }
     done
+}
+
+pub(super) fn title(slot: &Slot) -> String {
+    let desired = &slot.desired;
+    format!("{} {}", desired.service, desired.release.version)
 }
 
 pub(super) fn environment(slot: &Slot) -> Vec<(String, String)> {

@@ -8,7 +8,7 @@ use model::api::agent::{EventKind, StepPhase};
 use model::deliver::Desired;
 use model::time;
 
-use super::act::{HURRIED_STOP, environment, fill_all};
+use super::act::{HURRIED_STOP, environment, fill_all, title};
 use super::{Outcome, Worker, millis};
 use crate::cgroup::Group;
 use crate::hook::{self, HookName, HookRun, HookState};
@@ -193,6 +193,7 @@ impl Worker {
             env.push(("SLEEPWELL_PID".to_owned(), process.pid.to_string()));
         }
         supervise::spawn(&Launch {
+            title: format!("{name} of {}", title(slot)),
             exec: fill_all(command, slot.port, &folder),
             env,
             dir: &install::release_dir(self.config(), &slot.desired),

@@ -252,6 +252,8 @@ fn an_undo_ends_a_hook_of_what_it_undoes() {
     world
         .server
         .reports("hook", 20, |r| r.why == "running the pre_start hook");
+    let begun = || (!lines(&notes).is_empty()).then_some(());
+    until("line of the hook", 20, begun, String::new);
     let mut undo = again(&one, 3);
     undo.priority = Priority::Rollback;
     world.server.wish(1, &undo);

@@ -70,6 +70,7 @@ fn a_release_runs_as_a_unit_of_its_name_and_its_environment_stands_in_no_command
         call.contains(&format!("--working-directory={} ", dir.display())),
         "{call}"
     );
+    assert!(call.contains("--description=shop 1.0 "), "{call}");
     assert!(!call.contains("SECRET") && !call.contains("HOME"), "{call}");
     let told = agent::procfs::environ(pid(&proved), "SECRET").unwrap();
     assert_eq!(told, Some(secret));

@@ -44,10 +44,21 @@ impl Drop for World {
         self.server = None;
         self.second = None;
         process::end_all_of(self.folder.path());
+        for base in self.agents_bases() {
+            // Nothing runs any more; the control groups of agents that were killed are left.
+            let _ = agent::end_leftovers(&base);
+        }
     }
 }
 
 impl World {
+    fn agents_bases(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten();
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect()
+    }
+
     /// Starts a server and that many agents, called `web-1`, `web-2`, …, whose services end with them.
     pub(crate) fn with_agents(count: usize) -> Self {
         let mut world = Self::empty();
