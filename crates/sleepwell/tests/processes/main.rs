@@ -22,6 +22,7 @@ mod restored;
 mod server_killed;
 mod several_servers;
 mod shipping;
+mod slots;
 mod stopping;
 mod tls;
 mod together;

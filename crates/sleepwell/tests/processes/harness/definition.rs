@@ -10,6 +10,8 @@ pub(crate) struct Definition {
     pub(crate) ports: String,
     pub(crate) health: String,
     pub(crate) rings: String,
+    /// The keys of `strategy: blue_green`, instead of rings.
+    pub(crate) slots: Option<String>,
     pub(crate) stop_timeout: &'static str,
     /// What follows, whole.
     pub(crate) more: String,
@@ -36,6 +38,7 @@ impl Definition {
             health: "{ exec: [\"./svc\", \"check\"], interval: 200ms, ok_after: 1, deadline: 60s }"
                 .into(),
             rings: CANARY_THEN_REST.into(),
+            slots: None,
             stop_timeout: "1s",
             more: String::new(),
         }
@@ -51,6 +54,7 @@ impl Definition {
                 "{ http: /healthz, interval: 200ms, ok_after: 2, timeout: 500ms, deadline: 10s }"
                     .into(),
             rings: CANARY_THEN_REST.into(),
+            slots: None,
             stop_timeout: "1s",
             more: PAYMENT_ERRORS.into(),
         }
@@ -61,6 +65,11 @@ impl Definition {
         Self { rings, ..self }
     }
 
+    pub(crate) fn with_slots(self, keys: &str) -> Self {
+        let slots = Some(keys.to_owned());
+        Self { slots, ..self }
+    }
+
     pub(crate) fn yaml(&self, doors: Doors) -> String {
         let Self {
             artifact,
@@ -68,9 +77,14 @@ impl Definition {
             ports,
             health,
             rings,
+            slots,
             stop_timeout,
             more,
         } = self;
+        let way = match slots {
+            Some(keys) => format!("strategy: blue_green\n    {keys}"),
+            None => format!("strategy: rings\n    max_unavailable: 1\n    rings: {rings}"),
+        };
         let webhook = format!("http://{}/hook", doors.http);
         format!(
             "service: svc
@@ -81,10 +95,8 @@ health: {health}
 environments:
   production:
     hosts: {{ role: web }}
-    strategy: rings
-    max_unavailable: 1
     warmup: 1s
-    rings: {rings}
+    {way}
 {more}"
         )
     }

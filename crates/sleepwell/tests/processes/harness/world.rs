@@ -265,6 +265,12 @@ impl World {
         let name = format!("web-{n}");
         let machine = format!("{name}@{}", self.folder.path().display());
         let base = self.base(n).display().to_string();
+        // For those that are shipped to in two slots.
+        let slot = if n % 2 == 1 {
+            "slot=blue"
+        } else {
+            "slot=green"
+        };
         let mut options = vec![
             "--name",
             &name,
@@ -272,6 +278,8 @@ impl World {
             &machine,
             "--label",
             "role=web",
+            "--label",
+            slot,
             "--free-ports",
             "--supervisor",
             "builtin", // a test leaves nothing in the host's systemd
