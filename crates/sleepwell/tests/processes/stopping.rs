@@ -125,6 +125,8 @@ fn an_agent_ends_soon_while_it_starts_a_service_and_leaves_it_running() {
 #[test]
 fn an_agent_ends_soon_although_its_server_answers_nothing() {
     let mut world = World::with_agents(1);
+    // It has joined, and is the agent by now.
+    world.agent(1).says("control groups", 10);
     let server = Pid::from_raw(i32::try_from(world.server().pid()).unwrap()).unwrap();
     kill_process(server, Signal::STOP).unwrap();
     ends_soon(world.agent(1));
