@@ -1,7 +1,7 @@
 //! Rollouts, with the version that makes a decision on stale state fail.
 
 use model::deliver::{Rollout, RolloutState};
-use model::{ChangeId, EnvironmentName, ServiceName};
+use model::{ChangeId, Entry, EnvironmentName, ServiceName};
 
 use crate::value::json;
 use crate::{Error, Row, Tx};
@@ -102,6 +102,41 @@ pub fn others(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Vec<Versioned>, Erro
         }
     }
     Ok(others)
+}
+
+/// Is what is left at one of several rollouts that were shipped as one.
+#[derive(Debug)]
+pub struct Left {
+    /// What it is next; none: it stays as it is.
+    pub next: Option<Rollout>,
+    pub entry: Entry,
+}
+
+/// Leaves something at everything `rollout` was shipped together with, in the order it goes out; `leave` says what,
+/// of a part and the newest rollout of its service there.
+///
+/// # Errors
+/// Those of `leave`, and of the store.
+pub fn leave_at_others<E: From<Error>>(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    mut leave: impl FnMut(&Rollout, ChangeId) -> Result<Option<Left>, E>,
+) -> Result<(), E> {
+    for Versioned {
+        rollout: part,
+        version,
+    } in others(tx, rollout)?
+    {
+        let newest = newest_standing(tx, &part.service, &part.environment)?;
+        let newest = newest.map_or(part.change, |newest| newest.rollout.change);
+        if let Some(left) = leave(&part, newest)? {
+            crate::journal::append(tx, &left.entry)?;
+            if let Some(next) = left.next {
+                save(tx, &next, version)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns those of a history that a later rollout cannot pass over: they are not over, or something they

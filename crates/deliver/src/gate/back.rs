@@ -103,7 +103,8 @@ pub fn back(facts: &GateFacts) -> Option<NoWayBack> {
         return None;
     }
     schema(previous, facts).or_else(|| {
-        let objection = apart(previous, &without_parts(facts))?;
+        let around = without_parts(facts);
+        let objection = apart(&beside_parts(previous, facts, &around), &around)?;
         let version = previous.release.version.clone();
         Some(NoWayBack::Apart { version, objection })
     })
@@ -118,6 +119,19 @@ fn without_parts(facts: &GateFacts) -> Surroundings {
         }
     }
     around
+}
+
+/// Leaves out what it calls of a part that runs nowhere else: that one goes back to the release the two ran with
+/// before.
+fn beside_parts(previous: &Candidate, facts: &GateFacts, around: &Surroundings) -> Candidate {
+    let mut previous = previous.clone();
+    let is_part = |callee: &ServiceName| facts.parts.iter().any(|(service, _)| service == callee);
+    let runs = |callee: &ServiceName| around.neighbours.get(callee).is_some_and(|r| !r.is_empty());
+    if let Some(api) = &mut previous.compatibility.api {
+        api.calls
+            .retain(|callee, _| !is_part(callee) || runs(callee));
+    }
+    previous
 }
 
 fn schema(previous: &Candidate, facts: &GateFacts) -> Option<NoWayBack> {

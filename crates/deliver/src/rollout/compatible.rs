@@ -57,7 +57,7 @@ impl Planner<'_> {
     pub(super) fn no_way_back(&self) -> Option<NoWayBack> {
         // While the slot before serves, an undo brings nothing back to it.
         let serves = self.next.swap.is_some() && !self.may_be_swapped();
-        gate::back(self.gates.compatibility.filter(|_| !serves)?)
+        super::no_way_back(&self.next, self.gates.compatibility.filter(|_| !serves))
     }
 
     /// Voids an order to undo that leads to a release which does not fit any more. What failed stays held.
@@ -71,8 +71,11 @@ impl Planner<'_> {
 
     /// Returns the hold of a failed rollout that cannot go back.
     pub(super) fn held_without_way_back(&self) -> Option<HeldReason> {
-        self.next.no_way_back.as_ref()?;
-        let why = self.no_way_back()?.to_string();
+        let told = self.next.no_way_back.as_ref()?;
+        // Of several that were shipped as one another part may be what keeps it.
+        let by_another = self.next.together.as_ref().map(|_| told.clone());
+        let why = self.no_way_back().map(|refusal| refusal.to_string());
+        let why = why.or(by_another)?;
         Some(HeldReason::NoWayBack { why })
     }
 }

@@ -46,6 +46,7 @@ mod together;
 mod undo;
 mod wake;
 mod watch;
+mod way_back;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,9 +68,10 @@ pub use owed::{fits, owed};
 pub use queue::{Begin, Place, Unfinished, begin, place, superseded, take_over, wait, waits_for};
 pub use rehearsal::{Rehearsed, RehearsedAsk, RehearsedTimes, TooLong, rehearse};
 pub use start::{Refusal, Start, start};
-pub use together::{Circle, Ordered, order, undo_with};
+pub use together::{Circle, Ordered, order, undo_with, undone_together};
 pub use undo::{UndoRefusal, undo_of_finished};
 pub use watch::{replaced, watched_since};
+pub use way_back::{PartBack, WayBack, no_way_back, way_back_together};
 
 /// How long an undo may take before the hosts it has not reached are named; it goes on all the same.
 /// An undo stops the old process within a second, so a minute is only exceeded by a host in trouble.

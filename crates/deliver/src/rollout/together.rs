@@ -144,6 +144,15 @@ pub fn undo_with(
     accept_order(part, Order { command, ..order }, newest).map(Some)
 }
 
+/// Returns what is told at a part that goes back because `with` does.
+pub fn undone_together(with: &Rollout) -> Fact {
+    Fact::UndoneTogether {
+        with: with.change,
+        service: with.service.clone(),
+        version: with.release.version.clone(),
+    }
+}
+
 impl Planner<'_> {
     /// Tells whether a part it needs is not live yet. One that cannot be read is not known to be.
     pub(super) fn waits_for_parts(&self) -> bool {

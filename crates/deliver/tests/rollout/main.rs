@@ -26,3 +26,4 @@ mod swaps;
 mod together;
 mod verdicts;
 mod watch;
+mod way_back;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use act::message::{Answer, Event, recipients};
 use act::procedure::{ActionKey, Due, due, otherwise};
+use deliver::rollout::{WayBack, accept_order};
 use model::act::{Destination, Do, Procedure, Urgency};
 use model::deliver::{Command, Definition, Order, Owner, Rollout, RolloutState};
 use model::judge::Verdict;
@@ -22,7 +23,7 @@ use super::tell;
 use crate::Context;
 use crate::attempts::Attempts;
 use crate::context::Mandate;
-use crate::deliver::undo_others;
+use crate::deliver::{Because, hold_others, undo_others, way_back};
 
 const NAME: &str = "act.procedures";
 
@@ -387,17 +388,54 @@ impl Run<'_> {
             entry: cause,
             at: self.now,
         };
-        match deliver::rollout::accept_order(&stored.rollout, order.clone(), newest) {
-            Ok(rollout) => {
-                store::rollout::save(tx, &rollout, stored.version)?;
-                if command == Command::Undo {
-                    let why = (&order, self.entry);
-                    undo_others(tx, self.context, &stored.rollout, why, self.now)?;
+        let rollout = match accept_order(&stored.rollout, order.clone(), newest) {
+            Ok(rollout) => rollout,
+            Err(refusal) => return Ok(Step::Failed(refusal.to_string())),
+        };
+        if command == Command::Undo {
+            let because = Because {
+                order: &order,
+                verdict: self.entry,
+            };
+            match way_back(tx, &stored.rollout)? {
+                WayBack::None { why } => return self.stay(tx, stored, because, why),
+                WayBack::Begins { stays } => {
+                    let how = (because, &stays);
+                    undo_others(tx, self.context, &stored.rollout, how, self.now)?;
                 }
-                Ok(Step::Done)
             }
-            Err(refusal) => Ok(Step::Failed(refusal.to_string())),
         }
+        store::rollout::save(tx, &rollout, stored.version)?;
+        Ok(Step::Done)
+    }
+
+    /// Leaves everything as it is that was shipped as one, because it does not go back as one.
+    fn stay(
+        &self,
+        tx: &mut Tx<'_>,
+        stored: Versioned,
+        because: Because<'_>,
+        why: String,
+    ) -> Result<Step, Error> {
+        let Versioned {
+            mut rollout,
+            version,
+        } = stored;
+        hold_others(tx, self.context, &rollout, (because, &why), self.now)?;
+        let fact = Fact::UndoRefused { why: why.clone() };
+        let mut causes: Vec<EntryId> = rollout.last_entry.into_iter().collect();
+        causes.push(because.order.entry);
+        causes.sort_unstable();
+        let told = (Kind::Outcome, &fact);
+        let by = &because.order.by;
+        let entry = self
+            .context
+            .entry(self.now, rollout.change, told, by, causes);
+        store::journal::append(tx, &entry)?;
+        rollout.last_entry = Some(entry.id);
+        rollout.no_way_back = Some(why.clone());
+        store::rollout::save(tx, &rollout, version)?;
+        Ok(Step::Failed(why))
     }
 
     fn tell_owner(&self, tx: &mut Tx<'_>, urgency: Urgency, cause: EntryId) -> Result<Step, Error> {

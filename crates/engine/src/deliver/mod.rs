@@ -13,4 +13,4 @@ pub(crate) use facts::host_facts;
 pub use hosts::Hosts;
 pub use redeploys::Redeploys;
 pub use rollouts::Rollouts;
-pub(crate) use together::undo_others;
+pub(crate) use together::{Because, hold_others, undo_others, way_back};

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use deliver::gate::{NoWayBack, back};
+use deliver::gate::NoWayBack;
+use deliver::rollout::no_way_back as no_way_back_for;
 use model::api::Problem;
 use model::api::deliver::Started;
 use model::api::schema::WayBack;
@@ -125,10 +126,10 @@ fn no_way_back_of(
     let Some(mut facts) = store::surroundings::gate_facts(tx, rollout, None)? else {
         return Ok(None);
     };
-    if back(&facts).is_some() {
+    if no_way_back_for(rollout, Some(&facts)).is_some() {
         facts.live = store::surroundings::live(tx, &rollout.service, &rollout.environment)?;
     }
-    Ok(back(&facts))
+    Ok(no_way_back_for(rollout, Some(&facts)))
 }
 
 /// Says where an undo would go and whether it may; nothing is written.

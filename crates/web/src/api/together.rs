@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use deliver::rollout::{Circle, Ordered, order, undo_with};
+use deliver::rollout::{Circle, Ordered, order, undo_with, undone_together};
 use model::api::Problem;
 use model::api::deliver::NewRollout;
 use model::deliver::{Order, Part, Release, Rollout};
-use model::{ChangeId, Entry, EnvironmentName, Fact, Kind, ServiceName, Subject, Timestamp, limit};
+use model::{ChangeId, Entry, EnvironmentName, Kind, ServiceName, Subject, Timestamp, limit};
 use runtime::Ids;
 use store::Tx;
-use store::rollout::Versioned;
+use store::rollout::{Left, leave_at_others};
 
 use super::rollouts::{find_release, which_environment};
 use crate::error::Failure;
@@ -157,44 +157,31 @@ pub(super) fn undo_others(
     order: &Order,
     (now, ids): (Timestamp, &Ids),
 ) -> Result<()> {
-    for Versioned {
-        rollout: part,
-        version,
-    } in store::rollout::others(tx, rollout)?
-    {
-        let newest = store::rollout::newest_standing(tx, &part.service, &part.environment)?;
-        let newest = newest.map_or(part.change, |newest| newest.rollout.change);
-        let with_it = undo_with(&part, order.clone(), newest).map_err(|refusal| {
+    leave_at_others(tx, rollout, |part, newest| {
+        let with_it = undo_with(part, order.clone(), newest).map_err(|refusal| {
             let title = format!(
                 "{} goes back with {}, and {refusal}",
                 part.change, rollout.change
             );
             Problem::new(409, "cannot_be_ordered", title).hint(refusal.hint())
         })?;
-        let Some(mut next) = with_it else {
-            continue;
-        };
-        let fact = Fact::UndoneTogether {
-            with: rollout.change,
-            service: rollout.service.clone(),
-            version: rollout.release.version.clone(),
-        };
-        let mut causes: Vec<_> = part.last_entry.into_iter().chain([order.entry]).collect();
-        causes.sort_unstable();
-        let entry = Entry {
-            id: ids.entry(now),
-            at: now,
-            subject: Subject::Change(part.change),
-            kind: Kind::Action,
-            actor: order.by.clone(),
-            causes,
-            body: fact.to_body(),
-        };
-        if let Some(order) = &mut next.order {
-            order.entry = entry.id;
-        }
-        store::journal::append(tx, &entry)?;
-        store::rollout::save(tx, &next, version)?;
-    }
-    Ok(())
+        Ok::<_, Failure>(with_it.map(|mut next| {
+            let mut causes: Vec<_> = part.last_entry.into_iter().chain([order.entry]).collect();
+            causes.sort_unstable();
+            let entry = Entry {
+                id: ids.entry(now),
+                at: now,
+                subject: Subject::Change(part.change),
+                kind: Kind::Action,
+                actor: order.by.clone(),
+                causes,
+                body: undone_together(rollout).to_body(),
+            };
+            if let Some(order) = &mut next.order {
+                order.entry = entry.id;
+            }
+            let next = Some(next);
+            Left { next, entry }
+        }))
+    })
 }
