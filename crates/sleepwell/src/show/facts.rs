@@ -123,19 +123,22 @@ pub(super) fn told(view: &ChangeView) -> Told {
     told
 }
 
-/// Tells whether an undo reached the host: it proves the release from before, or nothing when the
-/// change was the service's first.
+/// Tells whether an undo reached the host: it proves the release from before, or that nothing runs where
+/// nothing is to, as on the first release and in the slot that is idle again.
 pub(super) fn is_back(host: &HostLine, previous: Option<&Version>) -> bool {
-    host.unknown_since.is_none()
-        && match previous {
-            Some(_) => host.proof == Proof::Converged && host.running.as_ref() == previous,
-            None => host.proof == Proof::Stopped,
-        }
+    is_stopped(host) || previous.is_some_and(|previous| is_there(host, previous))
+}
+
+/// Tells whether nothing runs on the host, as wanted.
+pub(super) fn is_stopped(host: &HostLine) -> bool {
+    host.unknown_since.is_none() && host.proof == Proof::Stopped
 }
 
 /// Tells whether the host proves the release of this change.
 pub(super) fn is_there(host: &HostLine, release: &Version) -> bool {
-    is_back(host, Some(release))
+    host.unknown_since.is_none()
+        && host.proof == Proof::Converged
+        && host.running.as_ref() == Some(release)
 }
 
 /// Returns the hosts of all rings that an undo goes to, or went to.

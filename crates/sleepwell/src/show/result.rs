@@ -7,8 +7,8 @@ use model::observe::ChangeState;
 
 use super::Style;
 use super::facts::{
-    Undoer, asked_back, expected, held_reason, is_back, is_there, strays, told, took, undoer,
-    undone_with,
+    Undoer, asked_back, expected, held_reason, is_back, is_stopped, is_there, strays, told, took,
+    undoer, undone_with,
 };
 use super::ink::{Ink, Line, safe};
 use super::mark::{Mark, silence, standing};
@@ -200,7 +200,14 @@ fn where_hosts_are(view: &ChangeView) -> Option<String> {
         ChangeState::Undone | ChangeState::Stuck => {
             let back = asked_back(view).filter(|h| is_back(h, previous)).count();
             let of = asked_back(view).count();
+            let stopped = asked_back(view).filter(|h| is_stopped(h)).count();
             let what = match previous {
+                Some(version) if stopped > 0 => {
+                    let running = back - stopped;
+                    format!(
+                        "back where they were: {running} on {version}, {stopped} stopped, checked by digest"
+                    )
+                }
                 Some(version) => format!("back on {version}, checked by digest"),
                 None => "stopped; there was no release before".to_owned(),
             };

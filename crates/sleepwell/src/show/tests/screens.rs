@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use model::api::change::{ChangeView, Why};
+use model::deliver::Proof;
 use model::observe::ChangeState;
 
 use super::alert_fixture;
@@ -41,6 +42,17 @@ fn a_canary_is_judged() {
     assert_snapshot!("judging_wide", tree::frame(&fixture::judging(), WIDE));
     assert_snapshot!("judging_narrow", tree::frame(&fixture::judging(), NARROW));
     assert_snapshot!("judging_ascii", tree::frame(&fixture::judging(), ASCII));
+}
+
+#[test]
+fn a_slot_that_is_stopped_again_is_back_where_it_was() {
+    let mut view = fixture::undone();
+    let host = &mut view.rings[0].hosts[1];
+    (host.proof, host.running) = (Proof::Stopped, None);
+    let said = session(&view, WIDE);
+    let back = "2 of 2 hosts are back where they were: 1 on 1.0, 1 stopped, checked by digest.";
+    assert!(said.contains(back), "{said}");
+    assert!(!said.contains("no release it can prove"), "{said}");
 }
 
 #[test]
