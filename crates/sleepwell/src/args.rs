@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Server alone
     Serve(Serve),
-    /// This host's agent: join a server, run, make a join token
+    /// This host's agent: join a server, run, make a join token, update agents
     Agent(Agent),
     /// Hosts that run no agent: a tool of yours changes and observes them
     Adapter(Adapter),
@@ -120,7 +120,7 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Check a sleepwell.yaml and show the plan it would run
     Check(Check),
-    /// Test expressions and rules without a server
+    /// Test expressions without a server
     Test(Test),
     /// What is missing, with the command that fixes it
     Doctor,
@@ -214,14 +214,8 @@ pub(crate) struct AgentUpdate {
     /// The program to become (default: this one); the one before it is the way back
     #[arg(long, value_name = "FILE")]
     pub(crate) program: Option<PathBuf>,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -424,14 +418,8 @@ pub(crate) struct SchemaPlace {
     /// The version of the schema, as the service's migrations count
     #[arg(value_name = "N")]
     pub(crate) version: u64,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -526,14 +514,8 @@ pub(crate) struct AdoptFleet {
     /// Hosts that are ahead are asked for what this server knows, which may be older than what they run
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -543,28 +525,16 @@ pub(crate) struct FixHost {
     /// Only this service (default: every one that needs it)
     #[arg(add = complete::services())]
     pub(crate) service: Option<ServiceName>,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct HostOrder {
     #[arg(add = complete::hosts())]
     pub(crate) host: HostName,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -624,28 +594,16 @@ pub(crate) struct FreezeSet {
     /// Only this service; with --env only this environment
     #[arg(long, value_name = "NAME", add = complete::services())]
     pub(crate) service: Option<ServiceName>,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FreezeLift {
     #[arg(add = complete::freezes())]
     pub(crate) name: FreezeName,
-    /// Why, for the journal
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "TEXT"
-    )]
-    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) because: Because,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -684,4 +642,17 @@ pub(crate) struct Api {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Is what a person gives as the reason of an order.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Because {
+    /// Why, for the journal
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) reason: String,
 }

@@ -45,7 +45,7 @@ fn set(global: &Global, set: &FreezeSet) -> Result<u8> {
         },
         environment: global.env.clone(),
         service: set.service.clone(),
-        reason: set.reason.clone(),
+        reason: set.because.reason.clone(),
     };
     let view = connect(global)?.set_freeze(&freeze)?;
     if global.json.is_some() {
@@ -60,7 +60,7 @@ fn set(global: &Global, set: &FreezeSet) -> Result<u8> {
 }
 
 fn lift(global: &Global, lift: &FreezeLift) -> Result<u8> {
-    connect(global)?.lift_freeze(&lift.name, &lift.reason)?;
+    connect(global)?.lift_freeze(&lift.name, &lift.because.reason)?;
     print(&format!("{} is lifted\n", lift.name))?;
     Ok(0)
 }

@@ -35,7 +35,7 @@ fn adopt(global: &Global, order: &AdoptFleet) -> Result<u8> {
         _ => None,
     };
     if let Some(how) = how {
-        let reason = order.reason.clone();
+        let reason = order.because.reason.clone();
         client.adopt_fleet(&Adopt { how, reason })?;
     }
     if global.json.is_some() {
@@ -112,7 +112,7 @@ fn fix(global: &Global, order: &FixHost) -> Result<u8> {
         host.id,
         &Fix {
             service: order.service.clone(),
-            reason: order.reason.clone(),
+            reason: order.because.reason.clone(),
         },
     )?;
     if global.json.is_some() {
@@ -159,7 +159,7 @@ fn retire(global: &Global, order: &HostOrder) -> Result<u8> {
 
 fn body(order: &HostOrder) -> model::api::deliver::HostOrder {
     model::api::deliver::HostOrder {
-        reason: order.reason.clone(),
+        reason: order.because.reason.clone(),
     }
 }
 

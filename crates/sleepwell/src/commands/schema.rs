@@ -63,7 +63,7 @@ impl SchemaPlace {
             step,
             kind: kind.map(MigrationKind::from),
             anyway: false,
-            reason: self.reason.clone(),
+            reason: self.because.reason.clone(),
         }
     }
 }

@@ -257,7 +257,7 @@ fn update(
         &UpdateAgent {
             digest: program.digest,
             version: program.version.clone(),
-            reason: args.reason.clone(),
+            reason: args.because.reason.clone(),
         },
     )?;
     let begun = Clock::System.now();
